@@ -1,0 +1,12 @@
+//! Ids, names, time and limits that every layer shares.
+//!
+//! This crate is level 0: it depends on nothing of Levada and does no I/O.
+
+pub mod ids;
+pub mod limits;
+pub mod names;
+pub mod time;
+
+pub use ids::{NodeId, PartitionId, QueueId, Receipt};
+pub use names::{AccountId, QueueArn, QueueName, Region};
+pub use time::Timestamp;

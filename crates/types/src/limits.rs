@@ -1,0 +1,58 @@
+//! Every bound that AWS documents, and every bound of our own, by name.
+//!
+//! Source: the SQS API reference and quotas page, and the public `sqs-2012-11-05` model.
+
+/// Characters in a queue's name, the `.fifo` suffix counted.
+pub const QUEUE_NAME_LEN_MAX: usize = 80;
+/// Entries in a batch request.
+pub const BATCH_ENTRIES_MAX: usize = 10;
+/// Characters in a batch entry's id.
+pub const BATCH_ENTRY_ID_LEN_MAX: usize = 80;
+/// Bytes of one message, body and attributes, and of all messages of one batch.
+pub const MESSAGE_BYTES_MAX: usize = 1_048_576;
+/// The least that `MaximumMessageSize` can be set to, in bytes.
+pub const MAXIMUM_MESSAGE_SIZE_BYTES_MIN: u32 = 1_024;
+/// Attributes of one message.
+pub const MESSAGE_ATTRIBUTES_MAX: usize = 10;
+/// Characters in a message attribute's name, and in its type.
+pub const MESSAGE_ATTRIBUTE_NAME_LEN_MAX: usize = 256;
+/// Longest delay of a message or a queue, in seconds.
+pub const DELAY_SECS_MAX: u32 = 900;
+/// Longest visibility timeout, in seconds.
+pub const VISIBILITY_TIMEOUT_SECS_MAX: u32 = 43_200;
+/// Visibility timeout of a queue that sets none, in seconds.
+pub const VISIBILITY_TIMEOUT_SECS_DEFAULT: u32 = 30;
+/// Shortest retention of a queue's messages, in seconds.
+pub const MESSAGE_RETENTION_SECS_MIN: u32 = 60;
+/// Longest retention of a queue's messages, in seconds.
+pub const MESSAGE_RETENTION_SECS_MAX: u32 = 1_209_600;
+/// Retention of a queue that sets none, in seconds.
+pub const MESSAGE_RETENTION_SECS_DEFAULT: u32 = 345_600;
+/// Longest wait of a long poll, in seconds.
+pub const WAIT_TIME_SECS_MAX: u32 = 20;
+/// Messages that one receive returns at most.
+pub const RECEIVE_MESSAGES_MAX: u32 = 10;
+/// Messages of one queue that may be claimed at one time.
+pub const IN_FLIGHT_MAX: u64 = 120_000;
+/// Characters in a message group id, a deduplication id, and a receive attempt id.
+pub const GROUP_ID_LEN_MAX: usize = 128;
+/// For how long a FIFO queue remembers a deduplication id or an attempt id, in milliseconds.
+pub const DEDUPLICATION_WINDOW_MS: u64 = 300_000;
+/// Bounds of a redrive policy's `maxReceiveCount`.
+pub const MAX_RECEIVE_COUNT_MAX: u32 = 1_000;
+/// Source queues that a redrive allow policy may name.
+pub const REDRIVE_ALLOW_SOURCES_MAX: usize = 10;
+/// For how long after a purge another one is refused, in milliseconds.
+pub const PURGE_INTERVAL_MS: u64 = 60_000;
+/// For how long after its deletion a queue's name stays taken, in milliseconds.
+pub const DELETED_NAME_REUSE_MS: u64 = 60_000;
+/// Queues and move tasks that one page of a listing holds at most.
+pub const LIST_RESULTS_MAX: u32 = 1_000;
+/// Messages a second that a move task can be told to keep to.
+pub const MOVE_TASK_RATE_MAX: u32 = 500;
+/// Tags of one queue.
+pub const QUEUE_TAGS_MAX: usize = 50;
+/// Characters in a tag's key.
+pub const TAG_KEY_LEN_MAX: usize = 128;
+/// Characters in a tag's value.
+pub const TAG_VALUE_LEN_MAX: usize = 256;

@@ -1,0 +1,91 @@
+//! The catalog in a snapshot: a letter and an id (or a name) as the key, protobuf as the value.
+//!
+//! ```text
+//! 'd' name                    DeletedName
+//! 'h'                         CatalogHead
+//! 'm' task    u64 big-endian  MoveTaskRow
+//! 'n' node    u64 big-endian  MemberRow
+//! 'q' queue   u64 big-endian  QueueRow
+//! ```
+//!
+//! Indices are built anew from the rows, which may come in any order.
+
+use bytes::Bytes;
+use levada_types::Timestamp;
+use prost::Message;
+
+use super::{Catalog, Name};
+use crate::proto;
+use crate::snapshot::{RestoreError, Rows, Table, decode};
+
+impl Catalog {
+    /// Writes rows of `Table::Catalog`.
+    pub(crate) fn encode(&self, rows: &mut Rows) {
+        let mut put = |key: &[u8], value: Vec<u8>| rows.put(Table::Catalog, key, value);
+        for (name, deleted_at) in &self.deleted {
+            let mut parts = name.0.splitn(3, '/').map(str::to_owned);
+            let mut part = || parts.next().unwrap_or_default();
+            let (account, region, queue) = (part(), part(), part());
+            let deleted_at = deleted_at.as_millis();
+            let row = proto::DeletedName {
+                account,
+                region,
+                name: queue,
+                deleted_at,
+            };
+            put(&[b"d", name.0.as_bytes()].concat(), row.encode_to_vec());
+        }
+        let head = proto::CatalogHead {
+            next_queue: self.next_queue,
+            next_move_task: self.next_move_task,
+        };
+        put(b"h", head.encode_to_vec());
+        let key = |letter: &[u8], id: &u64| [letter, &id.to_be_bytes()].concat();
+        self.move_tasks
+            .iter()
+            .for_each(|(id, row)| put(&key(b"m", id), row.encode_to_vec()));
+        self.members
+            .iter()
+            .for_each(|(id, row)| put(&key(b"n", id), row.encode_to_vec()));
+        self.queues
+            .iter()
+            .for_each(|(id, row)| put(&key(b"q", id), row.encode_to_vec()));
+    }
+
+    /// Reads one row; `key` is what follows the table's byte.
+    pub(crate) fn load(&mut self, key: &[u8], value: &Bytes) -> Result<(), RestoreError> {
+        match key.first() {
+            Some(b'd') => {
+                let row: proto::DeletedName = decode(value, "deleted queue name")?;
+                let name = Name::new(&row.account, &row.region, &row.name);
+                let at = Timestamp::from_millis(row.deleted_at);
+                self.deleted_by_time.insert((at, name.clone()));
+                self.deleted.insert(name, at);
+            }
+            Some(b'h') => {
+                let head: proto::CatalogHead = decode(value, "catalog head")?;
+                self.next_queue = head.next_queue.max(1);
+                self.next_move_task = head.next_move_task.max(1);
+            }
+            Some(b'm') => {
+                let row: proto::MoveTaskRow = decode(value, "move task")?;
+                let tasks = self.move_tasks_by_source.entry(row.source).or_default();
+                if let Err(place) = tasks.binary_search(&row.task) {
+                    tasks.insert(place, row.task);
+                }
+                self.move_tasks.insert(row.task, row);
+            }
+            Some(b'n') => {
+                let row: proto::MemberRow = decode(value, "member")?;
+                self.members.insert(row.node, row);
+            }
+            Some(b'q') => {
+                let row: proto::QueueRow = decode(value, "queue")?;
+                self.index(&row);
+                self.queues.insert(row.queue, row);
+            }
+            _ => return Err(RestoreError::Row("catalog row of an unknown kind")),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,282 @@
+//! What each command does.
+
+use levada_types::{PartitionId, QueueId, Timestamp};
+
+use super::Partition;
+use super::queue::Queue;
+use crate::effects::Effects;
+use crate::proto::{
+    self, ChangeVisibility, ChangeVisibilityOutcome, Claimed, Delete, DeleteOutcome, Deliver,
+    Delivered, Done, Misconfigured, MoveOut, MoveOutOutcome, QueueConfig, Receive, ReceiveOutcome,
+    Send, SendOutcome, command, outcome,
+};
+use crate::transfer::{OutboxKind, pick};
+use crate::turn::DeadLetter;
+
+impl Partition {
+    /// Does one command.
+    pub(super) fn run(&mut self, command: command::Kind, fx: &mut Effects) -> outcome::Kind {
+        match command {
+            command::Kind::Send(c) => self.send(c, fx),
+            command::Kind::Receive(c) => self.receive(&c, fx),
+            command::Kind::Delete(c) => self.delete(&c, fx),
+            command::Kind::ChangeVisibility(c) => self.change_visibility(&c, fx),
+            command::Kind::Purge(c) => self
+                .on_queue(c.queue, 0, |queue, at| queue.purge(at, fx))
+                .map(|()| done()),
+            command::Kind::ConfigureQueue(c) => self.configure_queue(c.config, fx),
+            command::Kind::DropQueue(c) => Ok(self.drop_queue(QueueId(c.queue), fx)),
+            // Time has advanced already.
+            command::Kind::Tick(_) => Ok(done()),
+            command::Kind::Deliver(c) => self.deliver(c, fx),
+            command::Kind::Delivered(c) => Ok(self.delivered(&c, fx)),
+            command::Kind::MoveOut(c) => self.move_out(c, fx),
+            command::Kind::Catalog(c) => self.apply_catalog(c, fx),
+        }
+        .unwrap_or_else(outcome::Kind::Misconfigured)
+    }
+
+    /// Runs `f` on a queue that has at least configuration `version`, and reschedules it.
+    fn on_queue<T>(
+        &mut self,
+        queue: u64,
+        version: u64,
+        f: impl FnOnce(&mut Queue, Timestamp) -> T,
+    ) -> Result<T, Misconfigured> {
+        let id = QueueId(queue);
+        match self.queues.get_mut(&id) {
+            Some(q) if q.config.version >= version => {
+                let result = f(q, self.at);
+                self.reschedule(id);
+                Ok(result)
+            }
+            Some(q) => Err(Misconfigured {
+                queue,
+                have_version: q.config.version,
+                dropped: false,
+            }),
+            None => Err(self.misconfigured(queue)),
+        }
+    }
+
+    /// The answer to a command for a queue that the partition does not have.
+    fn misconfigured(&self, queue: u64) -> Misconfigured {
+        let dropped = self.dropped.contains_key(&QueueId(queue));
+        Misconfigured {
+            queue,
+            have_version: 0,
+            dropped,
+        }
+    }
+
+    fn send(&mut self, c: Send, fx: &mut Effects) -> Result<outcome::Kind, Misconfigured> {
+        let sent = self.on_queue(c.queue, c.config_version, |queue, at| {
+            c.messages
+                .into_iter()
+                .map(|message| queue.send(at, fx, message))
+                .collect()
+        })?;
+        Ok(outcome::Kind::Send(SendOutcome { sent }))
+    }
+
+    fn receive(&mut self, c: &Receive, fx: &mut Effects) -> Result<outcome::Kind, Misconfigured> {
+        let (outcome, dead) = self.on_queue(c.queue, c.config_version, |queue, at| {
+            let received = queue.receive(at, fx, c);
+            let claimed = received.claimed.into_iter().map(|claim| Claimed {
+                position: claim.position,
+                receive_count: claim.receive_count,
+                first_received_at: claim.first_received_at.as_millis(),
+                record: queue.log.record(claim.position),
+            });
+            let claimed = claimed.collect();
+            (
+                ReceiveOutcome {
+                    claimed,
+                    over_limit: received.over_limit,
+                    queue: c.queue,
+                },
+                received.dead,
+            )
+        })?;
+        self.bury(QueueId(c.queue), &dead, fx);
+        Ok(outcome::Kind::Receive(outcome))
+    }
+
+    /// Puts dead letters into the outboxes of the redrive target's partitions.
+    fn bury(&mut self, source: QueueId, dead: &[DeadLetter], fx: &mut Effects) {
+        if dead.is_empty() {
+            return;
+        }
+        let Some(queue) = self.queues.get_mut(&source) else {
+            return;
+        };
+        let Some(redrive) = &queue.config.redrive else {
+            return;
+        };
+        for letter in dead {
+            // `Turn::receive_count_max` says that there is a redrive only if there is a partition.
+            let Some(to) = pick(letter.spread, &redrive.target_partitions) else {
+                return;
+            };
+            queue.log.hold(letter.position);
+            let kind = OutboxKind::DeadLetter {
+                received_before: letter.receive_count,
+            };
+            let target = QueueId(redrive.target_queue);
+            self.transfers
+                .push(to, target, (source, letter.position), kind);
+            fx.add_outbox(to);
+        }
+    }
+
+    fn delete(&mut self, c: &Delete, fx: &mut Effects) -> Result<outcome::Kind, Misconfigured> {
+        let results = self.on_queue(c.queue, 0, |queue, at| {
+            c.receipts
+                .iter()
+                .map(|r| queue.delete(at, fx, r).into())
+                .collect()
+        })?;
+        Ok(outcome::Kind::Delete(DeleteOutcome { results }))
+    }
+
+    fn change_visibility(
+        &mut self,
+        c: &ChangeVisibility,
+        fx: &mut Effects,
+    ) -> Result<outcome::Kind, Misconfigured> {
+        let results = self.on_queue(c.queue, 0, |queue, at| {
+            c.changes
+                .iter()
+                .map(|n| queue.change_visibility(at, fx, n).into())
+                .collect()
+        })?;
+        Ok(outcome::Kind::ChangeVisibility(ChangeVisibilityOutcome {
+            results,
+        }))
+    }
+
+    fn configure_queue(
+        &mut self,
+        config: Option<QueueConfig>,
+        fx: &mut Effects,
+    ) -> Result<outcome::Kind, Misconfigured> {
+        let Some(config) = config else {
+            return Ok(done());
+        };
+        let id = QueueId(config.queue);
+        if self.dropped.contains_key(&id) {
+            return Err(self.misconfigured(id.0));
+        }
+        match self.queues.get_mut(&id) {
+            None => {
+                self.queues.insert(id, Queue::new(config));
+            }
+            Some(queue)
+                if config.version > queue.config.version && config.fifo == queue.config.fifo =>
+            {
+                let claimable = queue.view().claimable_now();
+                queue.config = config;
+                // A shorter retention holds at once.
+                queue.advance(self.at, fx);
+                if !claimable && queue.view().claimable_now() {
+                    // A wider in-flight limit has room for somebody who waits.
+                    fx.add_wake(id, 1);
+                }
+                self.reschedule(id);
+            }
+            Some(_) => {}
+        }
+        Ok(done())
+    }
+
+    /// Forgets a queue, what it holds, and what of it waits in an outbox.
+    fn drop_queue(&mut self, id: QueueId, fx: &mut Effects) -> outcome::Kind {
+        if let Some(queue) = self.queues.remove(&id) {
+            if let Some(due) = queue.due {
+                self.due.remove(&(due, id));
+            }
+            queue.log.drop_all(fx);
+            self.transfers.drop_source(id);
+        }
+        if !self.dropped.contains_key(&id) {
+            self.dropped.insert(id, self.at);
+            self.dropped_order.insert((self.at, id));
+        }
+        done()
+    }
+
+    /// Applies a source's items that were not applied before. What goes to a queue that was
+    /// dropped here goes with it. At a queue that is not known here it stops: what came before has
+    /// been applied, and the source sends the rest again.
+    fn deliver(&mut self, c: Deliver, fx: &mut Effects) -> Result<outcome::Kind, Misconfigured> {
+        let source = PartitionId(c.source);
+        for item in c.items {
+            if item.number <= self.transfers.applied_from(source) {
+                continue;
+            }
+            let dropped = self.dropped.contains_key(&QueueId(item.queue));
+            if let Some(record) = item.record.filter(|_| !dropped) {
+                self.on_queue(item.queue, 0, |queue, at| queue.deliver(at, fx, record))?;
+            }
+            self.transfers.set_applied(source, item.number);
+        }
+        Ok(done())
+    }
+
+    /// Lets go of what a destination has applied.
+    fn delivered(&mut self, c: &Delivered, fx: &mut Effects) -> outcome::Kind {
+        for (queue, position) in self
+            .transfers
+            .delivered(PartitionId(c.destination), c.through)
+        {
+            if let Some(q) = self.queues.get_mut(&queue) {
+                q.log.release(position, fx);
+            }
+            self.reschedule(queue);
+        }
+        done()
+    }
+
+    /// Moves ready messages into outboxes; those that are not ready stay where they are.
+    fn move_out(&mut self, c: MoveOut, fx: &mut Effects) -> Result<outcome::Kind, Misconfigured> {
+        let source = QueueId(c.queue);
+        let taken: Vec<_> = self.on_queue(c.queue, 0, |queue, at| {
+            let taken = c
+                .moves
+                .into_iter()
+                .filter(|m| queue.take(at, fx, m.position));
+            let taken: Vec<_> = taken.collect();
+            for m in &taken {
+                queue.log.hold(m.position);
+            }
+            taken
+        })?;
+        // A batch of moves is bounded by the size of an entry.
+        let moved = taken.len() as u32;
+        for m in taken {
+            let to = PartitionId(m.to_partition);
+            let kind = OutboxKind::Move {
+                message_id: m.new_message_id,
+            };
+            self.transfers
+                .push(to, QueueId(m.to_queue), (source, m.position), kind);
+            fx.add_outbox(to);
+        }
+        Ok(outcome::Kind::MoveOut(MoveOutOutcome { moved }))
+    }
+
+    fn apply_catalog(
+        &mut self,
+        c: proto::Catalog,
+        fx: &mut Effects,
+    ) -> Result<outcome::Kind, Misconfigured> {
+        let Some(catalog) = &mut self.catalog else {
+            return Err(Misconfigured::default());
+        };
+        Ok(outcome::Kind::Catalog(catalog.apply(self.at, c, fx)))
+    }
+}
+
+fn done() -> outcome::Kind {
+    outcome::Kind::Done(Done {})
+}

@@ -1,0 +1,79 @@
+//! What can be asked of a partition without changing it; cheap, for its leader.
+
+use levada_types::{PartitionId, QueueId, Timestamp};
+
+use super::Partition;
+use crate::catalog::Catalog;
+use crate::effects::BlockRef;
+use crate::transfer::OutboxItem;
+use crate::view::{Location, QueueView};
+
+impl Partition {
+    /// Which partition this is.
+    pub fn id(&self) -> PartitionId {
+        self.id
+    }
+
+    /// The stamp of what was applied last.
+    pub fn last_applied_at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// A queue's part in this partition; `None` if it has none.
+    pub fn queue(&self, queue: QueueId) -> Option<QueueView> {
+        self.queues.get(&queue).map(|q| q.view())
+    }
+
+    /// Whether the partition had this queue and was told to drop it, within the last day.
+    pub fn was_dropped(&self, queue: QueueId) -> bool {
+        self.dropped.contains_key(&queue)
+    }
+
+    /// Every queue that has a part here, in order.
+    pub fn queues(&self) -> impl Iterator<Item = QueueId> + '_ {
+        self.queues.keys().copied()
+    }
+
+    /// When time alone changes something next: a claim, a delay or a retention ends. An apply at
+    /// that time (a `Tick` will do) makes it so. It may turn out that nothing visible changed.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// Where a message's payload is; `None` if it is certainly gone.
+    pub fn locate(&self, queue: QueueId, position: u64) -> Option<Location> {
+        self.queues.get(&queue)?.log.locate(position)
+    }
+
+    /// Positions of up to `max` ready messages, in the order in which they should be moved.
+    pub fn peek_ready(&self, queue: QueueId, max: usize) -> Vec<u64> {
+        self.queues
+            .get(&queue)
+            .map_or_else(Vec::new, |q| q.peek_ready(max))
+    }
+
+    /// Every sealed block that holds something live, in order.
+    pub fn blocks(&self) -> Vec<BlockRef> {
+        self.queues.values().flat_map(|q| q.log.blocks()).collect()
+    }
+
+    /// Partitions for which something waits in an outbox.
+    pub fn outbox_destinations(&self) -> Vec<PartitionId> {
+        self.transfers.destinations()
+    }
+
+    /// The first `max` items for a partition, by number.
+    pub fn outbox(&self, to: PartitionId, max: usize) -> Vec<OutboxItem> {
+        self.transfers.items(to, max)
+    }
+
+    /// How many items wait for a partition.
+    pub fn outbox_len(&self, to: PartitionId) -> usize {
+        self.transfers.len(to)
+    }
+
+    /// The catalog, in partition 0.
+    pub fn catalog(&self) -> Option<&Catalog> {
+        self.catalog.as_ref()
+    }
+}

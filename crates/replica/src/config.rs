@@ -1,0 +1,98 @@
+//! openraft's types as Levada fills them in, and its timing.
+
+use std::fmt;
+
+use bytes::Bytes;
+use levada_engine::proto::Outcome;
+use levada_types::Timestamp;
+use openraft::impls::BasicNode;
+
+openraft::declare_raft_types!(
+    /// The types of every group: an entry carries one stamped proposal, and answers its outcomes.
+    pub TypeConfig:
+        D = Command,
+        R = Vec<Outcome>,
+        NodeId = u64,
+        Node = BasicNode,
+);
+
+/// One entry's body: an encoded proposal with the leader's stamp.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Command {
+    /// The leader's time at proposing.
+    pub at: Timestamp,
+    /// An encoded `levada_engine::proto::Proposal`.
+    pub proposal: Bytes,
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Command({}, {} bytes)", self.at, self.proposal.len())
+    }
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// Timing and bounds of a node's groups.
+#[derive(Clone, Debug)]
+pub struct ReplicaOptions {
+    /// A leader that has nothing to send shows that it lives this often.
+    pub heartbeat_ms: u64,
+    /// A follower waits for at least this long beyond its leader's lease before it stands.
+    pub election_timeout_min_ms: u64,
+    /// And at most this long; also the length of the leader's lease.
+    pub election_timeout_max_ms: u64,
+    /// Entries that one AppendEntries carries at most. With proposals bounded by
+    /// [`ReplicaOptions::PROPOSAL_BYTES_MAX`], this bounds the message.
+    pub entries_per_append_max: u64,
+}
+
+impl ReplicaOptions {
+    /// Bytes of one encoded proposal: a full batch of SQS is 1 MiB, and a lane gathers a few.
+    pub const PROPOSAL_BYTES_MAX: usize = 4 * 1024 * 1024;
+}
+
+impl Default for ReplicaOptions {
+    fn default() -> Self {
+        // A killed leader is replaced at once, by the broken connection (`Replicas::peer_died`); a frozen
+        // one when the lease has run out and its peers have noticed the silence, or else after the lease
+        // and one time-out: at most 1.4 s. Groups tick in step with the heartbeat, so a shorter one would
+        // cost an idle node more.
+        Self {
+            heartbeat_ms: 200,
+            election_timeout_min_ms: 500,
+            election_timeout_max_ms: 700,
+            entries_per_append_max: 64,
+        }
+    }
+}
+
+impl ReplicaOptions {
+    pub(crate) fn raft_config(&self) -> openraft::Config {
+        openraft::Config {
+            cluster_name: "levada".into(),
+            heartbeat_interval: self.heartbeat_ms,
+            election_timeout_min: self.election_timeout_min_ms,
+            election_timeout_max: self.election_timeout_max_ms,
+            max_payload_entries: self.entries_per_append_max,
+            // Checkpoints and purges are made by `Group::checkpoint`, by bytes and not by entries.
+            snapshot_policy: openraft::SnapshotPolicy::Never,
+            max_in_snapshot_log_to_keep: u64::MAX,
+            replication_lag_threshold: u64::MAX,
+            // A snapshot is sent in parts that each have their own time-out.
+            install_snapshot_timeout: 600_000,
+            enable_pre_vote: Some(true),
+            // The machine's memory is behind the log after a restart, and what was committed is not
+            // written down; a restarted leader must win an election to learn it.
+            enable_leader_restore: Some(false),
+            // A peer that cannot be reached is refused by the link at once, so asking often costs little; a
+            // growing pause would leave one that is back behind for a second.
+            backoff: "100ms 100ms 100ms".into(),
+            ..Default::default()
+        }
+    }
+}

@@ -1,0 +1,537 @@
+//! One partition's replica on this node.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use levada_engine::proto::Outcome;
+use levada_engine::{Effects, Partition};
+use levada_types::{NodeId, PartitionId, QueueId, Timestamp};
+use openraft::async_runtime::watch::WatchReceiver as _;
+use openraft::errors::{ClientWriteError, RaftError};
+use openraft::impls::BasicNode;
+use openraft::{ChangeMembers, Raft, ReadPolicy};
+use thiserror::Error;
+use tokio::sync::Notify;
+
+use crate::config::{Command, TypeConfig};
+use crate::machine::{Applied, Machine};
+
+/// A newcomer that has not learned a partition within this time is taken out, and tried again.
+const LEARNING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How a proposal failed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ProposeError {
+    /// This node does not lead the partition; nothing was written. The leader, as far as is known.
+    #[error("this node does not lead the partition")]
+    NotLeader(Option<NodeId>),
+    /// Leadership was lost while the entry was on its way: it may yet be applied. Ask again with the
+    /// same origin and sequence.
+    #[error("leadership was lost while the entry was on its way")]
+    Unknown,
+    /// The replica has stopped.
+    #[error("the replica has stopped: {0}")]
+    Stopped(String),
+}
+
+/// What applied entries left for the leader to do, gathered until it looks.
+#[derive(Debug)]
+pub struct Events {
+    pending: Mutex<Pending>,
+    notify: Notify,
+    catalog_generation: AtomicU64,
+    /// When the listener will look by itself, in milliseconds of the partition's time.
+    armed_ms: AtomicU64,
+}
+
+/// The gathered effects; those of many entries fall together.
+#[derive(Debug, Default)]
+pub struct Pending {
+    /// Queues in which messages became claimable, and how many.
+    pub wake: BTreeMap<QueueId, u32>,
+    /// Partitions for which the outbox holds items.
+    pub outbox: BTreeSet<PartitionId>,
+    /// Queues whose catalog row changed.
+    pub catalog_queues: BTreeSet<QueueId>,
+    /// Something else in the catalog changed.
+    pub catalog_other: bool,
+    /// The whole state was replaced by a snapshot.
+    pub replaced: bool,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self {
+            pending: Mutex::default(),
+            notify: Notify::new(),
+            catalog_generation: AtomicU64::new(0),
+            armed_ms: AtomicU64::new(u64::MAX),
+        }
+    }
+}
+
+impl Events {
+    /// The listener looks at `due` by itself; an earlier due time wakes it.
+    pub fn arm(&self, due: Option<Timestamp>) {
+        self.armed_ms.store(
+            due.map_or(u64::MAX, Timestamp::as_millis),
+            Ordering::Release,
+        );
+    }
+
+    pub(crate) fn due(&self, due: Option<Timestamp>) {
+        if due.is_some_and(|due| due.as_millis() < self.armed_ms.load(Ordering::Acquire)) {
+            self.notify.notify_one();
+        }
+    }
+
+    pub(crate) fn add(&self, effects: Effects) {
+        let quiet = effects.wake.is_empty()
+            && effects.outbox.is_empty()
+            && effects.catalog_queues.is_empty()
+            && !effects.catalog_other;
+        if quiet {
+            return;
+        }
+        if !effects.catalog_queues.is_empty() || effects.catalog_other {
+            self.catalog_generation.fetch_add(1, Ordering::Release);
+        }
+        let mut pending = self.pending.lock().unwrap_or_else(|e| e.into_inner());
+        for (queue, count) in effects.wake {
+            let sum = pending.wake.entry(queue).or_default();
+            *sum = sum.saturating_add(count);
+        }
+        pending.outbox.extend(effects.outbox);
+        pending.catalog_queues.extend(effects.catalog_queues);
+        pending.catalog_other |= effects.catalog_other;
+        drop(pending);
+        self.notify.notify_one();
+    }
+
+    /// Rises with each change of the catalog, before the change is answered.
+    pub fn catalog_generation(&self) -> u64 {
+        self.catalog_generation.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn replaced(&self) {
+        self.catalog_generation.fetch_add(1, Ordering::Release);
+        self.pending
+            .lock()
+            .unwrap_or_else(|e| e.into_inner())
+            .replaced = true;
+        self.notify.notify_one();
+    }
+
+    /// Waits until there is something or an earlier due time, and takes what there is. For one caller.
+    pub async fn next(&self) -> Pending {
+        self.notify.notified().await;
+        std::mem::take(&mut *self.pending.lock().unwrap_or_else(|e| e.into_inner()))
+    }
+}
+
+/// What an operator sees of one replica.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupStatus {
+    /// The partition.
+    pub partition: PartitionId,
+    /// The leader that this replica knows.
+    pub leader: Option<NodeId>,
+    /// Its term.
+    pub term: u64,
+    /// The last entry in its log.
+    pub last_log_index: u64,
+    /// The last entry that it applied.
+    pub applied_index: u64,
+    /// Members that vote.
+    pub voters: BTreeSet<NodeId>,
+    /// Where each member is reached.
+    pub addresses: BTreeMap<NodeId, String>,
+    /// A change of the voters is half done.
+    pub changing: bool,
+    /// Members that do not vote yet.
+    pub learners: BTreeSet<NodeId>,
+    /// If this replica leads: how far each member's log is known to reach.
+    pub matched: BTreeMap<NodeId, u64>,
+}
+
+fn change_refused(error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> ProposeError {
+    match error {
+        RaftError::APIError(ClientWriteError::ForwardToLeader(to)) => {
+            ProposeError::NotLeader(to.leader_id.map(NodeId))
+        }
+        RaftError::APIError(_) => ProposeError::Unknown,
+        RaftError::Fatal(fatal) => ProposeError::Stopped(fatal.to_string()),
+    }
+}
+
+/// One partition's replica.
+pub struct Group {
+    id: PartitionId,
+    raft: Raft<TypeConfig, Machine>,
+    applied: Arc<Applied>,
+    events: Arc<Events>,
+    checkpoint_before: Mutex<Option<u64>>,
+    commits: AtomicU64,
+    commit_us_sum: AtomicU64,
+    stopping: AtomicBool,
+}
+
+impl Group {
+    pub(crate) fn new(
+        id: PartitionId,
+        raft: Raft<TypeConfig, Machine>,
+        applied: Arc<Applied>,
+        events: Arc<Events>,
+    ) -> Self {
+        let loaded = applied.last_index();
+        Self {
+            id,
+            raft,
+            applied,
+            events,
+            checkpoint_before: Mutex::new(loaded),
+            commits: AtomicU64::new(0),
+            commit_us_sum: AtomicU64::new(0),
+            stopping: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn raft(&self) -> &Raft<TypeConfig, Machine> {
+        &self.raft
+    }
+
+    /// The partition.
+    pub fn id(&self) -> PartitionId {
+        self.id
+    }
+
+    /// What applying leaves to do. One task listens.
+    pub fn events(&self) -> &Events {
+        &self.events
+    }
+
+    /// Reads the applied state; `read` must be short, for it holds up applying.
+    pub fn read<T>(&self, read: impl FnOnce(&Partition) -> T) -> T {
+        self.applied.read(read)
+    }
+
+    /// The partition's time now.
+    pub fn now(&self) -> Timestamp {
+        self.applied.now()
+    }
+
+    /// The last applied entry.
+    pub fn applied_index(&self) -> u64 {
+        self.applied.last_index().unwrap_or(0)
+    }
+
+    /// Whether this node leads the partition, as far as it knows.
+    pub fn is_leader(&self) -> bool {
+        self.raft.is_leader()
+    }
+
+    /// Whether this node leads the partition and has applied all that earlier leaders committed: only
+    /// then does its state say what there is.
+    pub fn leads_with_all_applied(&self) -> bool {
+        self.raft.is_leader()
+            && self.applied.last_term() == Some(self.raft.metrics().borrow_watched().current_term)
+    }
+
+    /// Whether nothing in the log waits to be applied. A follower may apply an entry before its leader
+    /// does, so a leader that has yet to apply some does not know what another node has seen already.
+    pub fn has_applied_its_log(&self) -> bool {
+        let last = self.raft.metrics().borrow_watched().last_log_index;
+        self.applied.last_index() >= last
+    }
+
+    /// The leader that this replica knows.
+    pub fn leader(&self) -> Option<NodeId> {
+        // The same watch as `leader_changed` has, so that who was told of a change sees it.
+        self.raft
+            .server_metrics()
+            .borrow_watched()
+            .current_leader
+            .map(NodeId)
+    }
+
+    /// Resolves when the leader that this replica knows is another than `than`, and says which.
+    pub async fn leader_changed(&self, than: Option<NodeId>) -> Option<NodeId> {
+        let mut metrics = self.raft.server_metrics();
+        loop {
+            let now = metrics.borrow_watched().current_leader.map(NodeId);
+            if now != than {
+                return now;
+            }
+            if metrics.changed().await.is_err() {
+                // The replica has stopped: nothing changes any more. `end_with_replica` sees to the rest.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Stamps and proposes an encoded `Proposal`; answers its outcomes when it was applied here, which
+    /// is after a majority has it on disk.
+    pub async fn propose(&self, proposal: Bytes) -> Result<Vec<Outcome>, ProposeError> {
+        let command = Command {
+            at: self.applied.now(),
+            proposal,
+        };
+        let started = std::time::Instant::now();
+        match self.raft.client_write(command).await {
+            Ok(response) => {
+                let us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+                self.commits.fetch_add(1, Ordering::Relaxed);
+                self.commit_us_sum.fetch_add(us, Ordering::Relaxed);
+                Ok(response.data)
+            }
+            Err(RaftError::APIError(ClientWriteError::ForwardToLeader(to))) => {
+                Err(ProposeError::NotLeader(to.leader_id.map(NodeId)))
+            }
+            Err(RaftError::APIError(_)) => Err(ProposeError::Unknown),
+            Err(RaftError::Fatal(fatal)) => Err(ProposeError::Stopped(fatal.to_string())),
+        }
+    }
+
+    /// Proposals that were committed through this replica since the start, and the sum of their latencies
+    /// in microseconds.
+    pub fn commits(&self) -> (u64, u64) {
+        (
+            self.commits.load(Ordering::Relaxed),
+            self.commit_us_sum.load(Ordering::Relaxed),
+        )
+    }
+
+    /// At the leader: the entry through which a reader must have applied to see all that was
+    /// acknowledged before this call. Asks a majority unless the lease holds.
+    pub async fn read_index(&self) -> Result<u64, ProposeError> {
+        match self.raft.get_read_log_id(ReadPolicy::LeaseRead).await {
+            Ok((read, _)) => return Ok(read.index()),
+            Err(RaftError::Fatal(fatal)) => return Err(ProposeError::Stopped(fatal.to_string())),
+            // A lease that has run out since the last write is renewed by asking.
+            Err(RaftError::APIError(_)) => {}
+        }
+        match self.raft.get_read_log_id(ReadPolicy::ReadIndex).await {
+            Ok((read, _)) => Ok(read.index()),
+            Err(RaftError::APIError(_)) => Err(ProposeError::NotLeader(self.leader())),
+            Err(RaftError::Fatal(fatal)) => Err(ProposeError::Stopped(fatal.to_string())),
+        }
+    }
+
+    /// Waits until the entry is applied here; false at the time-out.
+    pub async fn wait_applied(&self, index: u64, timeout: Duration) -> bool {
+        if self.applied_index() >= index {
+            return true;
+        }
+        self.raft
+            .wait(Some(timeout))
+            .applied_index_at_least(Some(index), "catch up")
+            .await
+            .is_ok()
+    }
+
+    /// Writes a checkpoint and forgets the log before the previous one.
+    pub async fn checkpoint(&self) -> io::Result<()> {
+        let target = self.applied.last_index();
+        let Some(target) = target else { return Ok(()) };
+        self.raft
+            .trigger()
+            .snapshot()
+            .await
+            .map_err(io::Error::other)?;
+        let reached = self
+            .raft
+            .wait(Some(Duration::from_secs(60)))
+            .metrics(
+                |m| m.snapshot.is_some_and(|s| s.index >= target),
+                "checkpoint",
+            )
+            .await
+            .map_err(io::Error::other)?;
+        let now = reached.snapshot.map(|s| s.index);
+        let before = std::mem::replace(
+            &mut *self
+                .checkpoint_before
+                .lock()
+                .unwrap_or_else(|e| e.into_inner()),
+            now,
+        );
+        if let Some(before) = before {
+            self.raft
+                .trigger()
+                .purge_log(before)
+                .await
+                .map_err(io::Error::other)?;
+        }
+        Ok(())
+    }
+
+    /// Makes this group: once, on one node, with all its first members.
+    pub async fn initialize(&self, members: &BTreeMap<NodeId, String>) -> Result<(), ProposeError> {
+        let stopped = |e: String| ProposeError::Stopped(e);
+        if self
+            .raft
+            .is_initialized()
+            .await
+            .map_err(|e| stopped(e.to_string()))?
+        {
+            return Ok(());
+        }
+        let nodes: BTreeMap<u64, BasicNode> = members
+            .iter()
+            .map(|(id, addr)| (id.0, BasicNode { addr: addr.clone() }))
+            .collect();
+        self.raft
+            .initialize(nodes)
+            .await
+            .map_err(|e| stopped(e.to_string()))
+    }
+
+    /// Whether this replica has ever been part of a group.
+    pub async fn is_initialized(&self) -> bool {
+        self.raft.is_initialized().await.unwrap_or(false)
+    }
+
+    /// Stands for election now.
+    pub async fn elect(&self) {
+        self.stand(false).await;
+    }
+
+    /// Stands for election if a majority would vote for this replica: a leader that is only slow, and
+    /// whose leases hold, is not disturbed by a term that nobody wanted.
+    pub async fn elect_if_wanted(&self) {
+        self.stand(true).await;
+    }
+
+    async fn stand(&self, ask_first: bool) {
+        if let Err(error) = self.raft.trigger().elect(ask_first).await {
+            tracing::debug!(partition = %self.id, %error, "the replica has stopped");
+        }
+    }
+
+    /// Ends a pause in sending to a member.
+    pub(crate) async fn catch_up_peer(&self, node: NodeId) {
+        if let Err(error) = self.raft.trigger().reset_backoff([node.0]).await {
+            tracing::debug!(partition = %self.id, %error, "the replica has stopped");
+        }
+    }
+
+    /// Hands leadership to a member, if this node has it.
+    pub async fn transfer_leader(&self, to: NodeId) {
+        if let Err(error) = self.raft.trigger().transfer_leader(to.0).await {
+            tracing::debug!(partition = %self.id, %error, "the replica has stopped");
+        }
+    }
+
+    /// Has a newcomer learn the partition, without a vote; answers when it has all that was in the log at
+    /// the call. At the leader.
+    pub async fn learn(&self, new: NodeId, address: &str) -> Result<(), ProposeError> {
+        let node = BasicNode {
+            addr: address.into(),
+        };
+        self.raft
+            .add_learner(new.0, node, false)
+            .await
+            .map_err(change_refused)?;
+        let target = self.status().last_log_index;
+        let me = *self.raft.node_id();
+        let settled = |m: &openraft::RaftMetrics<TypeConfig>| {
+            let log = m
+                .replication
+                .as_ref()
+                .and_then(|r| r.get(&new.0))
+                .and_then(|l| l.as_ref());
+            m.current_leader != Some(me) || log.is_some_and(|log| log.index >= target)
+        };
+        let waited = self
+            .raft
+            .wait(Some(LEARNING_TIMEOUT))
+            .metrics(settled, "a newcomer learns")
+            .await;
+        let Ok(metrics) = waited else {
+            // Sending to it may have stopped for good: without the newcomer, and with it again, it begins
+            // anew. What it has learned it keeps.
+            let nodes = BTreeSet::from([new.0]);
+            self.raft
+                .change_membership(ChangeMembers::RemoveNodes(nodes), false)
+                .await
+                .map_err(change_refused)?;
+            return Err(ProposeError::Unknown);
+        };
+        if metrics.current_leader == Some(me) {
+            Ok(())
+        } else {
+            Err(ProposeError::NotLeader(metrics.current_leader.map(NodeId)))
+        }
+    }
+
+    /// Makes exactly these the members that vote; they have learned before. At the leader.
+    pub async fn set_voters(&self, voters: BTreeSet<NodeId>) -> Result<(), ProposeError> {
+        let voters = voters.into_iter().map(|node| node.0).collect();
+        self.raft
+            .change_membership(ChangeMembers::ReplaceAllVoters(voters), false)
+            .await
+            .map_err(change_refused)?;
+        Ok(())
+    }
+
+    /// Bytes of proposals applied since the last checkpoint: what a restart would have to replay.
+    pub fn bytes_since_checkpoint(&self) -> u64 {
+        self.applied.bytes_since_checkpoint()
+    }
+
+    /// What an operator sees.
+    pub fn status(&self) -> GroupStatus {
+        let metrics = self.raft.metrics();
+        let m = metrics.borrow_watched();
+        let membership = m.membership_config.membership();
+        GroupStatus {
+            partition: self.id,
+            leader: m.current_leader.map(NodeId),
+            term: m.current_term,
+            last_log_index: m.last_log_index.unwrap_or(0),
+            applied_index: m.last_applied.map_or(0, |id| id.index),
+            voters: membership.voter_ids().map(NodeId).collect(),
+            addresses: membership
+                .nodes()
+                .map(|(id, node)| (NodeId(*id), node.addr.clone()))
+                .collect(),
+            changing: membership.get_joint_config().len() > 1,
+            learners: membership.learner_ids().map(NodeId).collect(),
+            matched: m
+                .replication
+                .iter()
+                .flatten()
+                .map(|(id, log)| (NodeId(*id), log.as_ref().map_or(0, |l| l.index)))
+                .collect(),
+        }
+    }
+
+    /// Ends the process when the replica ends by itself. A partition that only this node believes to be
+    /// served would answer nothing and vote for nobody; a process that is gone is replaced at once.
+    pub(crate) async fn end_with_replica(group: Arc<Self>) {
+        let mut metrics = group.raft.server_metrics();
+        // The sender ends with Raft's task, whatever ended that.
+        while metrics.changed().await.is_ok() {}
+        if group.stopping.load(Ordering::Acquire) {
+            return;
+        }
+        let state = group.raft.metrics().borrow_watched().running_state.clone();
+        let why = state
+            .err()
+            .map_or_else(|| "its task ended".to_owned(), |e| e.to_string());
+        tracing::error!(partition = %group.id, why, "a replica stopped, the process ends");
+        std::process::abort();
+    }
+
+    /// Stops the replica. What was acknowledged is on disk already.
+    pub async fn shutdown(&self) {
+        self.stopping.store(true, Ordering::Release);
+        if let Err(error) = self.raft.shutdown().await {
+            tracing::warn!(partition = %self.id, %error, "the replica did not stop cleanly");
+        }
+    }
+}

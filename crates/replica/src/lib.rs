@@ -1,0 +1,31 @@
+//! A partition as a Raft group.
+//!
+//! This crate joins the deterministic core to the disk and to the peers by way of openraft, of which
+//! it is the only importer. It must not know HTTP or AWS.
+//!
+//! - [`Group`]: one partition's replica on this node: propose, read, checkpoint, hand over.
+//! - [`Replicas`]: all groups of a node, and the answering side of the peer protocol.
+
+mod codec;
+mod config;
+mod group;
+mod incoming;
+mod log_store;
+mod machine;
+mod network;
+mod replicas;
+mod snapshot;
+mod time;
+
+#[cfg(test)]
+mod suite;
+
+pub mod proto {
+    //! What replicas say to each other, compiled from `proto/levada/v1/raft.proto`.
+    #![allow(missing_docs, unreachable_pub, clippy::all)]
+    include!(concat!(env!("OUT_DIR"), "/levada.v1.raft.rs"));
+}
+
+pub use config::{ReplicaOptions, TypeConfig};
+pub use group::{Events, Group, GroupStatus, ProposeError};
+pub use replicas::{Replicas, is_raft_method};

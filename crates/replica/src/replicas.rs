@@ -1,0 +1,433 @@
+//! All groups of a node, and the answering side of what replicas say to each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::{Arc, RwLock};
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use levada_rpc::{Peers, RemoteError, StreamReceiver, StreamSender};
+use levada_storage::blocks::BlockStore;
+use levada_storage::checkpoint::CheckpointStore;
+use levada_storage::log::LogStore;
+use levada_types::{NodeId, PartitionId};
+use openraft::Raft;
+use openraft::raft::{TransferLeaderRequest, VoteRequest};
+use prost::Message as _;
+use tokio::sync::watch;
+
+use crate::codec;
+use crate::config::{ReplicaOptions, TypeConfig};
+use crate::group::{Events, Group, ProposeError};
+use crate::incoming::Incoming;
+use crate::log_store::GroupLog;
+use crate::machine::{Applied, Machine};
+use crate::network::{self, Network, method};
+use crate::proto;
+
+/// For how long a vote waits for this node's own notice of a leader's death, once another asks for it.
+const DEATH_NOTICE: std::time::Duration = std::time::Duration::from_millis(60);
+
+/// Errors that a replica answers a peer with.
+mod refusal {
+    pub(super) const NO_SUCH_PARTITION: u32 = 100;
+    pub(super) const NOT_FOR_THIS_NODE: u32 = 101;
+    pub(super) const MALFORMED: u32 = 102;
+    pub(super) const STOPPED: u32 = 103;
+    pub(super) const NOT_LEADER: u32 = 104;
+}
+
+/// Whether a method of the peer protocol is answered by [`Replicas`].
+pub fn is_raft_method(method: u32) -> bool {
+    method < method::RAFT_END
+}
+
+/// Everything that the groups of a node share.
+pub struct Replicas {
+    node: NodeId,
+    peers: Peers,
+    log: Arc<LogStore>,
+    blocks: Arc<BlockStore>,
+    checkpoints: Arc<CheckpointStore>,
+    options: ReplicaOptions,
+    groups: RwLock<BTreeMap<PartitionId, Arc<Group>>>,
+    /// Nodes whose process is known to be gone; see [`Replicas::peer_died`].
+    dead: watch::Sender<BTreeSet<NodeId>>,
+    incoming: Incoming,
+}
+
+impl Replicas {
+    /// Over an open data directory; no group runs yet.
+    pub fn new(
+        node: NodeId,
+        peers: Peers,
+        log: Arc<LogStore>,
+        blocks: Arc<BlockStore>,
+        checkpoints: Arc<CheckpointStore>,
+        options: ReplicaOptions,
+    ) -> Self {
+        let incoming = Incoming::new(blocks.clone());
+        Self {
+            node,
+            peers,
+            log,
+            blocks,
+            checkpoints,
+            options,
+            groups: RwLock::default(),
+            dead: watch::Sender::new(BTreeSet::new()),
+            incoming,
+        }
+    }
+
+    /// Starts this node's replica of a partition from what its disk holds.
+    pub async fn open(&self, partition: PartitionId) -> io::Result<Arc<Group>> {
+        let events = Arc::new(Events::default());
+        let (blocks, checkpoints) = (self.blocks.clone(), self.checkpoints.clone());
+        let (loading, floor) = (events.clone(), self.log.floor(partition));
+        let applied = tokio::task::spawn_blocking(move || {
+            Applied::load(partition, loading, blocks, checkpoints, floor)
+        })
+        .await??;
+        let applied = Arc::new(applied);
+        let config = self
+            .options
+            .raft_config()
+            .validate()
+            .map_err(io::Error::other)?;
+        let network = Network {
+            partition,
+            peers: self.peers.clone(),
+            blocks: self.blocks.clone(),
+        };
+        let log = GroupLog::new(partition, self.log.clone());
+        let raft = Raft::<TypeConfig, Machine>::new(
+            self.node.0,
+            Arc::new(config),
+            network,
+            log,
+            Machine::new(applied.clone()),
+        )
+        .await
+        .map_err(io::Error::other)?;
+        let group = Arc::new(Group::new(partition, raft, applied, events));
+        tokio::spawn(Group::end_with_replica(group.clone()));
+        self.groups
+            .write()
+            .unwrap_or_else(|e| e.into_inner())
+            .insert(partition, group.clone());
+        Ok(group)
+    }
+
+    /// This node's replica of a partition, if it has one.
+    pub fn group(&self, partition: PartitionId) -> Option<Arc<Group>> {
+        self.groups
+            .read()
+            .unwrap_or_else(|e| e.into_inner())
+            .get(&partition)
+            .cloned()
+    }
+
+    /// All groups, by partition.
+    pub fn groups(&self) -> Vec<Arc<Group>> {
+        self.groups
+            .read()
+            .unwrap_or_else(|e| e.into_inner())
+            .values()
+            .cloned()
+            .collect()
+    }
+
+    /// The node's connection to a peer broke and its port refuses: its process is gone. Its leases
+    /// are void now, and one of the rest stands for each partition that it led, without waiting for
+    /// an election time-out. Which one is fixed by the partition's number and by how often
+    /// this was pressed for, so that they do not compete; the ordinary time-outs go on as ever.
+    pub async fn peer_died(&self, dead: NodeId, presses: usize) {
+        self.dead.send_modify(|gone| {
+            gone.insert(dead);
+        });
+        for group in self.groups() {
+            let status = group.status();
+            if status.leader == Some(dead)
+                && self.stands_now(&status.voters, dead, group.id(), presses)
+            {
+                group.elect().await;
+            }
+        }
+    }
+
+    /// The node does not answer, but its connection stands: it may only be slow, and its leases hold.
+    /// By now they have run out at the other members, which are heard in a vote as ever.
+    pub async fn peer_fell_silent(&self, silent: NodeId, presses: usize) {
+        for group in self.groups() {
+            let status = group.status();
+            if status.leader == Some(silent)
+                && self.stands_now(&status.voters, silent, group.id(), presses)
+            {
+                group.elect_if_wanted().await;
+            }
+        }
+    }
+
+    /// The peer answers again: what it lacks is sent now, not after the pause of the last failure.
+    pub async fn peer_lives(&self, node: NodeId) {
+        self.dead.send_modify(|gone| {
+            gone.remove(&node);
+        });
+        for group in self.groups().iter().filter(|group| group.is_leader()) {
+            group.catch_up_peer(node).await;
+        }
+    }
+
+    fn stands_now(
+        &self,
+        voters: &BTreeSet<NodeId>,
+        dead: NodeId,
+        partition: PartitionId,
+        presses: usize,
+    ) -> bool {
+        let gone = self.dead.borrow();
+        let alive: Vec<NodeId> = voters
+            .iter()
+            .copied()
+            .filter(|n| *n != dead && !gone.contains(n))
+            .collect();
+        if alive.is_empty() {
+            return false;
+        }
+        alive[(partition.0 as usize + presses) % alive.len()] == self.node
+    }
+
+    /// Whether the node's process is known to be gone. Who asks was told so by another; what this node
+    /// sees of its own connection may be some milliseconds behind.
+    async fn is_dead(&self, node: NodeId) -> bool {
+        let mut dead = self.dead.subscribe();
+        let seen = dead.wait_for(|gone| gone.contains(&node));
+        tokio::time::timeout(DEATH_NOTICE, seen).await.is_ok()
+    }
+
+    fn expect_group(&self, partition: PartitionId) -> Result<Arc<Group>, RemoteError> {
+        self.group(partition).ok_or_else(|| {
+            RemoteError::new(
+                refusal::NO_SUCH_PARTITION,
+                format!("this node has no replica of {partition} yet"),
+            )
+        })
+    }
+
+    fn expect_me(&self, to: u64) -> Result<(), RemoteError> {
+        if to == self.node.0 {
+            return Ok(());
+        }
+        let message = format!(
+            "this is node {}, not {to}, which had this address before",
+            self.node.0
+        );
+        Err(RemoteError::new(refusal::NOT_FOR_THIS_NODE, message))
+    }
+
+    /// Answers one call of a peer.
+    pub async fn call(
+        &self,
+        from: NodeId,
+        method: u32,
+        partition: PartitionId,
+        body: Bytes,
+    ) -> Result<Bytes, RemoteError> {
+        let group = self.expect_group(partition)?;
+        match method {
+            method::HEARTBEAT => {
+                let (rpc, to) = network::append_from(body).map_err(malformed)?;
+                self.expect_me(to)?;
+                let (prev, last) = (
+                    rpc.prev_log_id,
+                    rpc.entries.last().map(|e| e.log_id).or(rpc.prev_log_id),
+                );
+                let reply = group.raft().append_entries(rpc).await.map_err(stopped)?;
+                Ok(network::append_reply_to(
+                    reply.into_stream_result(prev, last),
+                ))
+            }
+            method::VOTE | method::PRE_VOTE => self.vote(&group, method, body).await,
+            method::TRANSFER => transfer(&group, body).await,
+            method::READ_INDEX => match group.read_index().await {
+                Ok(index) => {
+                    let log_id = proto::LogId {
+                        index,
+                        ..Default::default()
+                    };
+                    Ok(proto::ReadIndexReply {
+                        log_id: Some(log_id),
+                    }
+                    .encode_to_vec()
+                    .into())
+                }
+                Err(ProposeError::Stopped(why)) => Err(RemoteError::new(refusal::STOPPED, why)),
+                Err(other) => Err(RemoteError::new(refusal::NOT_LEADER, other.to_string())),
+            },
+            method::SNAPSHOT_BEGIN => {
+                let begin: proto::SnapshotBegin =
+                    codec::decode(body, "snapshot").map_err(malformed)?;
+                self.expect_me(begin.to)?;
+                self.incoming
+                    .begin(from, partition, begin)
+                    .map_err(malformed)
+            }
+            method::SNAPSHOT_PART => {
+                let part = codec::decode(body, "snapshot part").map_err(malformed)?;
+                self.incoming.part(from, partition, part).map_err(malformed)
+            }
+            method::SNAPSHOT_END => {
+                let end = codec::decode(body, "snapshot end").map_err(malformed)?;
+                let (vote, snapshot) =
+                    self.incoming.end(from, partition, end).map_err(malformed)?;
+                let reply = group
+                    .raft()
+                    .install_full_snapshot(vote, snapshot)
+                    .await
+                    .map_err(stopped)?;
+                let vote = Some(codec::vote_to(&reply.vote));
+                Ok(proto::SnapshotReply { vote }.encode_to_vec().into())
+            }
+            other => Err(RemoteError::new(
+                refusal::MALFORMED,
+                format!("no such method: {other}"),
+            )),
+        }
+    }
+
+    async fn vote(&self, group: &Group, method: u32, body: Bytes) -> Result<Bytes, RemoteError> {
+        let request: proto::VoteRequest = codec::decode(body, "vote request").map_err(malformed)?;
+        self.expect_me(request.to)?;
+        let mut rpc = VoteRequest::<TypeConfig>::new(
+            codec::required_vote(request.vote).map_err(malformed)?,
+            request.last.as_ref().map(codec::log_id_from),
+        );
+        // The lease of a process that is gone protects nobody: this node saw its connection break and
+        // its port refuse, and does not take the candidate's word for it.
+        let leader_is_gone = match group.leader() {
+            Some(leader)
+                if leader != self.node
+                    && method == method::VOTE
+                    && !request.leadership_transfer =>
+            {
+                self.is_dead(leader).await
+            }
+            _ => false,
+        };
+        rpc.leadership_transfer = request.leadership_transfer || leader_is_gone;
+        let reply = if method == method::VOTE {
+            group.raft().vote(rpc).await.map_err(stopped)?
+        } else {
+            group.raft().pre_vote(rpc).await.map_err(stopped)?
+        };
+        let reply = proto::VoteReply {
+            vote: Some(codec::vote_to(&reply.vote)),
+            granted: reply.vote_granted,
+            last: reply.last_log_id.as_ref().map(codec::log_id_to),
+        };
+        Ok(reply.encode_to_vec().into())
+    }
+
+    /// Answers a peer's stream of AppendEntries, in order, until one side ends it.
+    pub async fn stream(
+        &self,
+        method: u32,
+        partition: PartitionId,
+        inbound: StreamReceiver,
+        outbound: StreamSender,
+    ) {
+        let Some(group) = self
+            .group(partition)
+            .filter(|_| method == method::APPEND_STREAM)
+        else {
+            return;
+        };
+        let node = self.node;
+        let requests = inbound
+            .map(network::append_from)
+            .take_while(move |request| {
+                let meant = match request {
+                    Ok((_, to)) => *to == node.0,
+                    Err(error) => {
+                        tracing::warn!(%partition, %error, "ended a peer's stream");
+                        false
+                    }
+                };
+                futures::future::ready(meant)
+            })
+            .filter_map(|request| futures::future::ready(request.ok().map(|(rpc, _)| rpc)));
+        let mut replies = std::pin::pin!(group.raft().stream_append(requests));
+        while let Some(Ok(reply)) = replies.next().await {
+            if outbound
+                .send(network::append_reply_to(reply))
+                .await
+                .is_err()
+            {
+                return;
+            }
+        }
+    }
+
+    /// Asks a partition's leader for the entry that a current reader must have applied.
+    pub async fn remote_read_index(
+        &self,
+        address: &str,
+        partition: PartitionId,
+        timeout: std::time::Duration,
+    ) -> Result<u64, levada_rpc::CallError> {
+        let peer = self.peers.get(address);
+        let reply = peer
+            .call(
+                levada_rpc::Class::Request,
+                method::READ_INDEX,
+                partition.0,
+                Bytes::new(),
+                timeout,
+            )
+            .await?;
+        let reply = proto::ReadIndexReply::decode(reply).unwrap_or_default();
+        // A reply without an index would let a reader go on too early: wait for ever instead.
+        Ok(reply.log_id.map_or(u64::MAX, |id| id.index))
+    }
+
+    /// Stops every group.
+    pub async fn shutdown(&self) {
+        futures::future::join_all(self.groups().iter().map(|g| g.shutdown())).await;
+    }
+}
+
+async fn transfer(group: &Group, body: Bytes) -> Result<Bytes, RemoteError> {
+    let request: proto::TransferRequest =
+        codec::decode(body, "transfer request").map_err(malformed)?;
+    let from = codec::required_vote(request.from).map_err(malformed)?;
+    let rpc = TransferLeaderRequest::<TypeConfig>::new(
+        from,
+        request.to,
+        request.last.as_ref().map(codec::log_id_from),
+    );
+    let reply = match group
+        .raft()
+        .handle_transfer_leader(rpc)
+        .await
+        .map_err(stopped)?
+    {
+        Ok(()) => proto::TransferReply {
+            accepted: true,
+            reason: String::new(),
+        },
+        Err(refused) => proto::TransferReply {
+            accepted: false,
+            reason: refused.to_string(),
+        },
+    };
+    Ok(reply.encode_to_vec().into())
+}
+
+fn malformed(error: io::Error) -> RemoteError {
+    RemoteError::new(refusal::MALFORMED, error.to_string())
+}
+
+fn stopped(error: impl std::fmt::Display) -> RemoteError {
+    RemoteError::new(refusal::STOPPED, error.to_string())
+}

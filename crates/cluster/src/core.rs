@@ -1,0 +1,166 @@
+//! What the parts of a node's cluster layer share.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex};
+
+use levada_replica::{Group, Replicas};
+use levada_rpc::PeerState;
+use levada_types::{NodeId, PartitionId, QueueId};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::directory::Directory;
+use crate::lane::Lane;
+use crate::members::Members;
+use crate::proposer::Proposer;
+use crate::reader::Reader;
+use crate::waiters::Waiters;
+
+/// The cluster layer of one node.
+pub(crate) struct Core {
+    pub(crate) node: NodeId,
+    pub(crate) members: Arc<Members>,
+    pub(crate) replicas: Arc<Replicas>,
+    pub(crate) reader: Arc<Reader>,
+    pub(crate) waiters: Waiters,
+    pub(crate) directory: Directory,
+    /// Every partition; they do not change while the process runs.
+    pub(crate) partitions: BTreeMap<PartitionId, Route>,
+    /// The disk is nearly full: what would make it fuller is refused.
+    pub(crate) disk_full: AtomicBool,
+    /// Ends the node's tasks.
+    pub(crate) stop: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+    /// The node is going down: it takes no leadership back.
+    pub(crate) leaving: AtomicBool,
+    /// The members are others than before: they are written down, and their links watched.
+    pub(crate) members_changed: Notify,
+    /// The catalog's generation, for those who look for work in it.
+    pub(crate) catalog: watch::Sender<u64>,
+    /// Chooses where a receive begins to look.
+    pub(crate) turn: AtomicU64,
+}
+
+/// The ways to one partition.
+pub(crate) struct Route {
+    pub(crate) group: Arc<Group>,
+    /// For what changes something.
+    pub(crate) writes: Lane,
+    /// For claims, which need not go through Raft when there is nothing.
+    pub(crate) claims: Lane,
+    /// Whether a leader is known and, as far as this node sees, alive.
+    pub(crate) healthy: watch::Sender<bool>,
+    /// What in the catalog changed since this partition was last compared with it.
+    pub(crate) changed: Changed,
+    /// The outbox may hold something to ship.
+    pub(crate) ship: Notify,
+}
+
+/// Changes of the catalog that a partition's leader has not looked at yet.
+#[derive(Default)]
+pub(crate) struct Changed {
+    pending: Mutex<Pending>,
+    notify: Notify,
+}
+
+/// What to look at.
+#[derive(Default)]
+pub(crate) struct Pending {
+    /// Everything: leadership or the whole catalog is new.
+    pub(crate) all: bool,
+    /// Else these queues.
+    pub(crate) queues: BTreeSet<QueueId>,
+}
+
+impl Changed {
+    pub(crate) fn queues(&self, queues: &BTreeSet<QueueId>) {
+        self.lock().queues.extend(queues);
+        self.notify.notify_one();
+    }
+
+    pub(crate) fn all(&self) {
+        self.lock().all = true;
+        self.notify.notify_one();
+    }
+
+    /// Waits until there is something, and takes it. For one caller.
+    pub(crate) async fn next(&self) -> Pending {
+        self.notify.notified().await;
+        std::mem::take(&mut *self.lock())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+impl Route {
+    pub(crate) fn new(proposer: Proposer) -> Self {
+        let group = proposer.group.clone();
+        let proposer = Arc::new(proposer);
+        Self {
+            group,
+            writes: Lane::start(proposer.clone()),
+            claims: Lane::start(proposer),
+            healthy: watch::Sender::new(false),
+            changed: Changed::default(),
+            ship: Notify::new(),
+        }
+    }
+}
+
+impl Core {
+    pub(crate) fn route(&self, partition: PartitionId) -> Option<&Route> {
+        self.partitions.get(&partition)
+    }
+
+    /// Resolves when the catalog is of another generation than `than`.
+    pub(crate) async fn tasks_changed(&self, than: u64) {
+        let mut catalog = self.catalog.subscribe();
+        // The sender lives in `self`.
+        let _ = catalog.wait_for(|generation| *generation != than).await;
+    }
+
+    /// Whether the leader that this node knows of lives, as far as it sees.
+    pub(crate) fn leader_is_healthy(&self, group: &Group) -> bool {
+        match group.leader() {
+            None => false,
+            Some(leader) if leader == self.node => true,
+            Some(leader) => self.members.state(leader) == Some(PeerState::Up),
+        }
+    }
+
+    /// Looks again at the health of every partition's leader.
+    pub(crate) fn refresh_health(&self) {
+        for route in self.partitions.values() {
+            self.refresh_health_of(route);
+        }
+    }
+
+    pub(crate) fn refresh_health_of(&self, route: &Route) {
+        let healthy = self.leader_is_healthy(&route.group);
+        route
+            .healthy
+            .send_if_modified(|was| std::mem::replace(was, healthy) != healthy);
+    }
+
+    /// Where clients reach a member; empty if it has not said.
+    pub(crate) fn http_address_of(&self, node: NodeId) -> String {
+        self.directory.read(|c| {
+            c.member(node)
+                .map(|m| m.http_address.clone())
+                .unwrap_or_default()
+        })
+    }
+
+    /// The node that should lead the partition when all is well: leaders are spread in turn.
+    pub(crate) fn preferred_leader(&self, partition: PartitionId) -> Option<NodeId> {
+        let voters: Vec<NodeId> = self.members.all().into_keys().collect();
+        if voters.is_empty() {
+            return None;
+        }
+        Some(voters[partition.0 as usize % voters.len()])
+    }
+}

@@ -1,0 +1,164 @@
+//! Queues by name and by number, as a request looks them up: a cache over this node's copy of the
+//! catalog, emptied whenever the catalog changes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, RwLock};
+
+use levada_engine::proto::{MoveTaskRow, QueueConfig, QueueRow};
+use levada_engine::{Catalog, config_of};
+use levada_replica::Group;
+use levada_types::{AccountId, QueueId, QueueName, Region};
+
+use crate::Queue;
+
+/// Queues that the cache holds at most; beyond that it starts anew.
+const CACHED_QUEUES_MAX: usize = 65_536;
+
+/// This node's copy of the catalog, for reading.
+pub(crate) struct Directory {
+    catalog: Arc<Group>,
+    cache: RwLock<Cache>,
+}
+
+#[derive(Default)]
+struct Cache {
+    /// The catalog's generation that the rest was read from.
+    generation: u64,
+    by_name: HashMap<(AccountId, Region, QueueName), Arc<Queue>>,
+    by_id: BTreeMap<QueueId, Arc<Queue>>,
+}
+
+impl Directory {
+    pub(crate) fn new(catalog: Arc<Group>) -> Self {
+        Self {
+            catalog,
+            cache: RwLock::default(),
+        }
+    }
+
+    pub(crate) fn group(&self) -> &Arc<Group> {
+        &self.catalog
+    }
+
+    /// The queue of that name, as far as this node's copy goes.
+    pub(crate) fn by_name(&self, key: &(AccountId, Region, QueueName)) -> Option<Arc<Queue>> {
+        self.cached(|cache| cache.by_name.get(key).cloned())
+            .or_else(|| {
+                let (account, region, name) = key;
+                self.fetch(|c| {
+                    c.queue_by_name(&account.to_string(), region.as_str(), name.as_str())
+                })
+            })
+    }
+
+    /// The queue of that number, as far as this node's copy goes.
+    pub(crate) fn by_id(&self, id: QueueId) -> Option<Arc<Queue>> {
+        self.cached(|cache| cache.by_id.get(&id).cloned())
+            .or_else(|| self.fetch(|c| c.queue(id)))
+    }
+
+    fn cached(&self, look: impl FnOnce(&Cache) -> Option<Arc<Queue>>) -> Option<Arc<Queue>> {
+        let cache = self.cache.read().unwrap_or_else(|e| e.into_inner());
+        if cache.generation == self.catalog.events().catalog_generation() {
+            look(&cache)
+        } else {
+            None
+        }
+    }
+
+    fn fetch(&self, find: impl FnOnce(&Catalog) -> Option<&QueueRow>) -> Option<Arc<Queue>> {
+        // Taken before the read: what changes in between empties the cache at the next look.
+        let generation = self.catalog.events().catalog_generation();
+        let row = self.read(|catalog| find(catalog).cloned())?;
+        let queue = Arc::new(Queue::from_row(&row)?);
+        let mut cache = self.cache.write().unwrap_or_else(|e| e.into_inner());
+        if cache.generation != generation || cache.by_id.len() >= CACHED_QUEUES_MAX {
+            *cache = Cache {
+                generation,
+                ..Cache::default()
+            };
+        }
+        let key = (queue.account, queue.region.clone(), queue.name.clone());
+        cache.by_name.insert(key, queue.clone());
+        cache.by_id.insert(queue.id, queue.clone());
+        Some(queue)
+    }
+
+    /// Whether this copy knows that the queue was deleted. One that it has not heard of yet is not gone.
+    pub(crate) fn is_gone(&self, id: QueueId) -> bool {
+        self.read(|catalog| catalog.queue(id).is_none() && catalog.next_queue_id() > id)
+    }
+
+    /// Reads the catalog itself; `read` must be short.
+    pub(crate) fn read<T: Default>(&self, read: impl FnOnce(&Catalog) -> T) -> T {
+        self.catalog
+            .read(|partition| partition.catalog().map(read).unwrap_or_default())
+    }
+
+    /// Queues of an account and region by prefix, after a name, in order of names.
+    pub(crate) fn by_prefix(
+        &self,
+        account: AccountId,
+        region: &Region,
+        prefix: &str,
+        after: Option<&str>,
+        max: usize,
+    ) -> Vec<Arc<Queue>> {
+        let rows = self.read(|catalog| -> Vec<QueueRow> {
+            let found =
+                catalog.queues_by_prefix(&account.to_string(), region.as_str(), prefix, after, max);
+            found.into_iter().cloned().collect()
+        });
+        to_queues(&rows)
+    }
+
+    /// Queues whose dead letters go to `target`, after a name, in order of names.
+    pub(crate) fn dead_letter_sources(
+        &self,
+        target: QueueId,
+        after: Option<&str>,
+        max: usize,
+    ) -> Vec<Arc<Queue>> {
+        let mut rows: Vec<QueueRow> = self.read(|catalog| {
+            catalog
+                .dead_letter_sources(target)
+                .into_iter()
+                .cloned()
+                .collect()
+        });
+        rows.sort_by(|a, b| a.name.cmp(&b.name));
+        rows.retain(|row| after.is_none_or(|after| row.name.as_str() > after));
+        rows.truncate(max);
+        to_queues(&rows)
+    }
+
+    /// What a partition must know of the queue; None if the queue is gone.
+    pub(crate) fn config(&self, id: QueueId) -> Option<QueueConfig> {
+        self.read(|catalog| {
+            let row = catalog.queue(id)?;
+            Some(config_of(row, catalog, row.partitions.len().max(1)))
+        })
+    }
+
+    pub(crate) fn move_task(&self, task: u64) -> Option<MoveTaskRow> {
+        self.read(|catalog| catalog.move_task(task).cloned())
+    }
+
+    pub(crate) fn move_tasks(&self, source: QueueId, max: usize) -> Vec<MoveTaskRow> {
+        self.read(|catalog| {
+            catalog
+                .move_tasks(source)
+                .into_iter()
+                .take(max)
+                .cloned()
+                .collect()
+        })
+    }
+}
+
+fn to_queues(rows: &[QueueRow]) -> Vec<Arc<Queue>> {
+    rows.iter()
+        .filter_map(Queue::from_row)
+        .map(Arc::new)
+        .collect()
+}

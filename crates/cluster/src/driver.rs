@@ -1,0 +1,125 @@
+//! What a node does for each partition beside answering requests: wake polls, let time take effect,
+//! and pass the catalog's changes on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use levada_engine::proto::{Command, Tick, command};
+use levada_types::{NodeId, PartitionId, Timestamp};
+use tokio::time::Instant;
+
+use crate::core::{Core, Route};
+
+/// Ticks of one partition are this far apart at least: claims that end within it are seen together.
+const TICK_PAUSE: Duration = Duration::from_millis(10);
+/// A time so far ahead that it is looked at again before.
+const FAR: Duration = Duration::from_secs(3600);
+
+/// Runs for one partition until the process ends.
+pub(crate) async fn drive(core: Arc<Core>, partition: PartitionId) {
+    let Some(route) = core.route(partition) else {
+        return;
+    };
+    let mut known = None;
+    let mut ticked = Instant::now();
+    loop {
+        // By the same watch as `leader_changed`: the replica's own state may say so a moment later, and
+        // nothing would bring this loop round again.
+        let leading = route.group.leader() == Some(core.node);
+        let due = leading
+            .then(|| route.group.read(|p| p.next_due()))
+            .flatten();
+        route.group.events().arm(due);
+        tokio::select! {
+            pending = route.group.events().next() => {
+                for (queue, count) in pending.wake {
+                    core.waiters.wake(queue, count);
+                }
+                if !pending.outbox.is_empty() {
+                    route.ship.notify_one();
+                }
+                if partition == PartitionId::CATALOG {
+                    catalog_changed(&core, &pending.catalog_queues, pending.catalog_other || pending.replaced);
+                }
+                if pending.replaced {
+                    core.waiters.wake_all();
+                }
+            }
+            () = until(&route, due, ticked) => {
+                ticked = Instant::now();
+                let tick = Command { kind: Some(command::Kind::Tick(Tick {})) };
+                // Without an answer it is tried again: what is due stays due.
+                let _ = route.writes.submit(tick, 0, Duration::from_secs(1)).await;
+            }
+            leader = route.group.leader_changed(known) => {
+                known = leader;
+                core.refresh_health_of(route);
+                route.changed.all();
+                route.ship.notify_one();
+                // The new leader may hold what a poll could not get from the old one.
+                core.waiters.wake_all();
+            }
+        }
+    }
+}
+
+/// Sleeps until the partition's time reaches `due`; for ever without one.
+async fn until(route: &&Route, due: Option<Timestamp>, ticked: Instant) {
+    let Some(due) = due else {
+        return std::future::pending().await;
+    };
+    let ahead = Duration::from_millis(due.millis_since(route.group.now())).min(FAR);
+    tokio::time::sleep_until((Instant::now() + ahead).max(ticked + TICK_PAUSE)).await;
+}
+
+fn catalog_changed(
+    core: &Core,
+    queues: &std::collections::BTreeSet<levada_types::QueueId>,
+    all: bool,
+) {
+    if all {
+        adopt_members(core);
+    }
+    core.catalog
+        .send_replace(core.directory.group().events().catalog_generation());
+    for route in core.partitions.values() {
+        if all {
+            route.changed.all();
+        } else if !queues.is_empty() {
+            route.changed.queues(queues);
+        }
+    }
+    for queue in queues {
+        // A poll on a queue that is gone should not wait for its end.
+        if core.directory.is_gone(*queue) {
+            core.waiters.wake(*queue, u32::MAX);
+        }
+    }
+}
+
+/// The members that the catalog names; none while it has no name for an address that this node knows. The
+/// founder writes them one by one, and a member whose turn has not come must not be taken for gone.
+pub(crate) fn catalog_members(core: &Core) -> Option<BTreeMap<NodeId, String>> {
+    let rows: BTreeMap<_, _> = core.directory.read(|catalog| {
+        catalog
+            .members()
+            .map(|m| (NodeId(m.node), m.peer_address.clone()))
+            .collect()
+    });
+    let known = core.members.all();
+    let complete = known
+        .values()
+        .all(|address| rows.values().any(|named| named == address));
+    (complete && !rows.is_empty()).then_some(rows)
+}
+
+/// Takes the members from the catalog, if it names them.
+pub(crate) fn adopt_members(core: &Core) {
+    if let Some(rows) = catalog_members(core)
+        && rows != core.members.all()
+    {
+        core.members.set(core.members.cluster(), rows);
+        core.members_changed.notify_one();
+    }
+}

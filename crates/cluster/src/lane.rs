@@ -1,0 +1,279 @@
+//! A lane: this node's way to one partition. It gathers what arrives while earlier proposals are in
+//! flight into one proposal, and sees it through changes of leader.
+//!
+//! Each proposal carries the lane's origin and a sequence number, so a partition applies it once
+//! however often it is sent. The partition forgets an outcome when the lane says that it has it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use levada_engine::proto::{self, Command, Outcome};
+use prost::Message as _;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::RouteError;
+use crate::proposer::Proposer;
+
+/// Commands that wait in a lane at most; beyond that a caller is told so at once.
+const LANE_COMMANDS_MAX: usize = 16_384;
+/// Commands of one proposal: bounds how long one entry takes to apply.
+const PROPOSAL_COMMANDS_MAX: usize = 1_024;
+/// Bytes that a proposal gathers before it is sent. One command may be larger.
+const PROPOSAL_BYTES_MAX: usize = 1024 * 1024;
+/// Proposals of one lane that are on their way at one time. What arrives meanwhile makes the next one
+/// larger, and each costs a sync and a turn of every thread on the way.
+const PROPOSALS_IN_FLIGHT_MAX: usize = 1;
+
+/// A command and where its outcome goes.
+struct Job {
+    command: Command,
+    /// Not zero: the command only claims from this queue.
+    claims_from: u64,
+    bytes: usize,
+    deadline: Instant,
+    reply: oneshot::Sender<Result<(Outcome, u64), RouteError>>,
+}
+
+/// What a proposal was answered with.
+pub(crate) struct Answered {
+    pub(crate) outcomes: Vec<Outcome>,
+    /// A replica that has applied this entry sees what the proposal did.
+    pub(crate) applied_index: u64,
+}
+
+/// A handle on a lane; clones share it.
+#[derive(Clone)]
+pub(crate) struct Lane {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Lane {
+    /// Starts the lane's task; it ends when every handle is dropped.
+    pub(crate) fn start(proposer: Arc<Proposer>) -> Self {
+        let (jobs, queue) = mpsc::channel(LANE_COMMANDS_MAX);
+        tokio::spawn(run(proposer, queue));
+        Self { jobs }
+    }
+
+    /// Has the command applied, once; answers its outcome, and the entry that a replica must have applied
+    /// to see its effect.
+    pub(crate) async fn submit(
+        &self,
+        command: Command,
+        claims_from: u64,
+        timeout: Duration,
+    ) -> Result<(Outcome, u64), RouteError> {
+        let (reply, answer) = oneshot::channel();
+        let bytes = size_of(&command);
+        let job = Job {
+            command,
+            claims_from,
+            bytes,
+            deadline: Instant::now() + timeout,
+            reply,
+        };
+        self.jobs
+            .try_send(job)
+            .map_err(|_| RouteError::Overloaded)?;
+        answer.await.unwrap_or(Err(RouteError::Unavailable))
+    }
+}
+
+/// About how many bytes the command takes in a proposal; exact where it matters.
+fn size_of(command: &Command) -> usize {
+    match &command.kind {
+        Some(proto::command::Kind::Send(send)) => send
+            .messages
+            .iter()
+            .map(|m| m.payload.len() + m.group.len() + 64)
+            .sum(),
+        Some(proto::command::Kind::Deliver(_)) => command.encoded_len(),
+        _ => 64,
+    }
+}
+
+/// The lane's own numbering.
+struct Numbers {
+    origin: u64,
+    next: u64,
+    in_flight: BTreeSet<u64>,
+}
+
+impl Numbers {
+    fn take(&mut self) -> (u64, u64) {
+        let sequence = self.next;
+        self.next += 1;
+        self.in_flight.insert(sequence);
+        let oldest = self.in_flight.first().copied().unwrap_or(sequence);
+        (sequence, oldest - 1)
+    }
+}
+
+async fn run(proposer: Arc<Proposer>, mut queue: mpsc::Receiver<Job>) {
+    let mut numbers = Numbers {
+        origin: fresh_origin(),
+        next: 1,
+        in_flight: BTreeSet::new(),
+    };
+    let mut in_flight = FuturesUnordered::new();
+    let mut batch = Vec::new();
+    loop {
+        tokio::select! {
+            Some((sequence, ())) = in_flight.next() => {
+                numbers.in_flight.remove(&sequence);
+            }
+            count = queue.recv_many(&mut batch, PROPOSAL_COMMANDS_MAX), if in_flight.len() < PROPOSALS_IN_FLIGHT_MAX => {
+                if count == 0 {
+                    break;
+                }
+                // Nobody waits for these any more. A claim above all would hide messages for nothing.
+                batch.retain(|job| !job.reply.is_closed());
+                if batch.is_empty() {
+                    continue;
+                }
+                for jobs in split(std::mem::take(&mut batch)) {
+                    in_flight.push(see_through(proposer.clone(), jobs, &mut numbers));
+                }
+            }
+        }
+    }
+    while in_flight.next().await.is_some() {}
+}
+
+/// Splits what was gathered where it grows too large for one proposal.
+fn split(jobs: Vec<Job>) -> Vec<Vec<Job>> {
+    let mut parts = Vec::with_capacity(1);
+    let mut part = Vec::with_capacity(jobs.len());
+    let mut bytes = 0;
+    for job in jobs {
+        if bytes + job.bytes > PROPOSAL_BYTES_MAX && !part.is_empty() {
+            parts.push(std::mem::take(&mut part));
+            bytes = 0;
+        }
+        bytes += job.bytes;
+        part.push(job);
+    }
+    parts.push(part);
+    parts
+}
+
+fn see_through(
+    proposer: Arc<Proposer>,
+    jobs: Vec<Job>,
+    numbers: &mut Numbers,
+) -> impl Future<Output = (u64, ())> + use<> {
+    let (sequence, answered_through) = numbers.take();
+    let deadline = jobs
+        .iter()
+        .map(|job| job.deadline)
+        .max()
+        .unwrap_or_else(Instant::now);
+    let mut commands = Vec::with_capacity(jobs.len());
+    let mut replies = Vec::with_capacity(jobs.len());
+    let mut claims_from = BTreeSet::new();
+    let mut only_claims = true;
+    for job in jobs {
+        only_claims &= job.claims_from != 0;
+        claims_from.insert(job.claims_from);
+        commands.push(job.command);
+        replies.push(job.reply);
+    }
+    let count = commands.len();
+    let proposal = proto::Proposal {
+        origin: numbers.origin,
+        sequence,
+        answered_through,
+        commands,
+    };
+    let bytes = proposal.encode_to_vec().into();
+    let claims_from = if only_claims {
+        claims_from.into_iter().collect()
+    } else {
+        Vec::new()
+    };
+    async move {
+        let abandoned = || only_claims && replies.iter().all(oneshot::Sender::is_closed);
+        let answer = proposer
+            .see_through(bytes, claims_from, count, deadline, &abandoned)
+            .await;
+        match answer {
+            Ok(answered) if answered.outcomes.len() == replies.len() => {
+                for (reply, outcome) in replies.into_iter().zip(answered.outcomes) {
+                    // A caller that has gone away does not need it.
+                    let _ = reply.send(Ok((outcome, answered.applied_index)));
+                }
+            }
+            Ok(answered) => {
+                tracing::error!(
+                    expected = replies.len(),
+                    got = answered.outcomes.len(),
+                    "a proposal was answered with another number of outcomes"
+                );
+                for reply in replies {
+                    let _ = reply.send(Err(RouteError::Unavailable));
+                }
+            }
+            Err(error) => {
+                for reply in replies {
+                    let _ = reply.send(Err(error.clone()));
+                }
+            }
+        }
+        (sequence, ())
+    }
+}
+
+/// Never used before: random by process, and counted within it.
+fn fresh_origin() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    static BASE: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
+    let base = *BASE.get_or_init(|| rand::random::<u64>() & !0xffff);
+    (base.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed))).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(bytes: usize) -> Job {
+        let (reply, _) = oneshot::channel();
+        Job {
+            command: Command::default(),
+            claims_from: 0,
+            bytes,
+            deadline: Instant::now(),
+            reply,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_gathering_is_split_where_it_grows_too_large() {
+        let sizes = |jobs: Vec<Job>| split(jobs).iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(sizes(vec![job(10), job(10)]), [2]);
+        assert_eq!(sizes(vec![job(PROPOSAL_BYTES_MAX), job(1), job(1)]), [1, 2]);
+        assert_eq!(
+            sizes(vec![job(1), job(2 * PROPOSAL_BYTES_MAX), job(1)]),
+            [1, 1, 1]
+        );
+    }
+
+    #[test]
+    fn what_is_answered_reaches_up_to_the_oldest_in_flight() {
+        let mut numbers = Numbers {
+            origin: 1,
+            next: 1,
+            in_flight: BTreeSet::new(),
+        };
+        assert_eq!(numbers.take(), (1, 0));
+        assert_eq!(numbers.take(), (2, 0));
+        numbers.in_flight.remove(&1);
+        assert_eq!(numbers.take(), (3, 1));
+        numbers.in_flight.clear();
+        assert_eq!(numbers.take(), (4, 3));
+    }
+}

@@ -1,0 +1,43 @@
+//! Membership, placement, leader balance, and the router that carries a request to its partition.
+//!
+//! Any node takes any request. This crate must not know HTTP or AWS's wire forms.
+//!
+//! The way of a request: [`Broker`] finds the queue in the `directory` and chooses a partition; a `lane`
+//! gathers commands for it into proposals; the `proposer` brings each to the partition's leader.
+//! Beside it run, for each partition, the `driver` (wakes, time), `reconcile` (towards the catalog),
+//! `ship` (transfers) and `moves` (move tasks); and for the node `bootstrap` and `background`.
+
+mod background;
+mod bootstrap;
+mod broker;
+mod core;
+mod directory;
+mod driver;
+mod error;
+mod handler;
+mod lane;
+mod members;
+mod messages;
+mod method;
+mod moves;
+mod node;
+mod proposer;
+mod queue;
+mod reader;
+mod reconcile;
+mod ship;
+mod start;
+mod waiters;
+
+pub(crate) mod proto {
+    //! What nodes ask of each other, compiled from `proto/levada/v1/cluster.proto`.
+    #![allow(missing_docs, unreachable_pub, clippy::all)]
+    include!(concat!(env!("OUT_DIR"), "/levada.v1.cluster.rs"));
+}
+
+pub use broker::{Broker, Change};
+pub use error::RouteError;
+pub use node::{
+    ClusterStatus, MemberStatus, Node, NodeOptions, NodeStats, PartitionStatus, StartError,
+};
+pub use queue::{Queue, QueueCounts, QueueSettings, ReceiveOptions, Received, ReceivedMessage};

@@ -1,0 +1,9 @@
+//! Numbers of what nodes ask of each other; those below belong to Raft.
+
+pub(crate) const PROPOSE: u32 = 64;
+pub(crate) const COUNTS: u32 = 65;
+pub(crate) const HELLO: u32 = 66;
+pub(crate) const ADOPT: u32 = 67;
+pub(crate) const JOIN: u32 = 68;
+pub(crate) const FETCH_BLOCK: u32 = 69;
+pub(crate) const SPARE: u32 = 70;

@@ -1,0 +1,327 @@
+//! One node of a cluster, from its data directory to the broker that it offers.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use levada_replica::GroupStatus;
+use levada_rpc::PeerState;
+use levada_storage::{BlockStore, LogStore};
+use levada_types::{NodeId, PartitionId, QueueId};
+use thiserror::Error;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::core::{Core, Route};
+use crate::{Broker, QueueCounts, background, start};
+
+/// What a node is started with.
+#[derive(Clone, Debug)]
+pub struct NodeOptions {
+    /// Where it keeps what it must not forget.
+    pub data_dir: PathBuf,
+    /// Where it listens for its peers; None for a node that is alone.
+    pub peers_listen: Option<SocketAddr>,
+    /// The addresses of all first members, this node's among them; empty for a node that is alone.
+    pub members: Vec<String>,
+    /// Its own address as it stands in `members`.
+    pub peers_address: String,
+    /// Its HTTP address, for people who look at the cluster's status.
+    pub http_address: String,
+    /// Partitions of a cluster that is made anew.
+    pub partitions: u32,
+}
+
+/// Why a node did not start; each says what to do.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The data directory cannot be used.
+    #[error("{0}")]
+    DataDir(String),
+    /// The peers' address cannot be listened on.
+    #[error("cannot listen for peers on {address}: {error}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// What the disk holds cannot be read.
+    #[error(
+        "{0}. In a cluster, move the data directory aside and start again: the node comes back as a new member and gets its copy from the others. A single node is restored from a backup"
+    )]
+    Damaged(String),
+    /// The node could not be put together.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// What an operator sees of the cluster from one node.
+#[derive(Clone, Debug)]
+pub struct ClusterStatus {
+    /// The cluster's number; 0 while it is being made.
+    pub cluster: u64,
+    /// The node that answers.
+    pub node: NodeId,
+    /// All members.
+    pub members: Vec<MemberStatus>,
+    /// All partitions, as this node's replicas see them.
+    pub partitions: Vec<PartitionStatus>,
+}
+
+/// One member.
+#[derive(Clone, Debug)]
+pub struct MemberStatus {
+    /// Its number.
+    pub node: NodeId,
+    /// Where its peers reach it.
+    pub peer_address: String,
+    /// Where clients reach it.
+    pub http_address: String,
+    /// `up`, `refused`, `silent`, `unreachable`, or `self`.
+    pub state: &'static str,
+    /// Partitions that it leads.
+    pub leads: u32,
+}
+
+/// One partition.
+#[derive(Clone, Debug)]
+pub struct PartitionStatus {
+    /// Its number.
+    pub partition: PartitionId,
+    /// Its leader, if known.
+    pub leader: Option<NodeId>,
+    /// Its term.
+    pub term: u64,
+    /// The last entry in this node's log.
+    pub last_log_index: u64,
+    /// The last entry applied on this node.
+    pub applied_index: u64,
+    /// Members that vote.
+    pub voters: Vec<NodeId>,
+    /// At the leader: by how many entries each member lags.
+    pub lag: BTreeMap<NodeId, u64>,
+}
+
+/// Figures for the metrics page.
+#[derive(Clone, Debug, Default)]
+pub struct NodeStats {
+    /// Queues with parts that this node leads: counts of those parts and the age in milliseconds of
+    /// the oldest message that can be received.
+    pub queues: Vec<(QueueId, QueueCounts, u64)>,
+    /// Bytes of the Raft log's files.
+    pub log_disk_bytes: u64,
+    /// Bytes of the segment files.
+    pub segment_disk_bytes: u64,
+    /// Writes synced to disk since the start.
+    pub fsyncs: u64,
+    /// Microseconds spent in those syncs.
+    pub fsync_micros_sum: u64,
+    /// Proposals that were committed here since the start, and the sum of their latencies in
+    /// microseconds.
+    pub commits: u64,
+    /// See `commits`.
+    pub commit_micros_sum: u64,
+}
+
+/// A running node.
+pub struct Node {
+    pub(crate) core: Arc<Core>,
+    pub(crate) storage: Storage,
+    pub(crate) stop: CancellationToken,
+    pub(crate) server: JoinHandle<()>,
+}
+
+/// What the node keeps on its disk.
+pub(crate) struct Storage {
+    pub(crate) log: Arc<LogStore>,
+    pub(crate) blocks: Arc<BlockStore>,
+}
+
+/// How long a leader that goes down waits for another to take a partition over.
+const HANDOVER_TIMEOUT: Duration = Duration::from_secs(3);
+
+impl Node {
+    /// Opens the data directory, waits until this node belongs to a cluster, and starts every replica.
+    /// [`Node::wait_ready`] then waits for the leaders.
+    pub async fn start(options: NodeOptions) -> Result<Self, StartError> {
+        start::start(options).await
+    }
+
+    /// The way into the cluster.
+    pub fn broker(&self) -> Broker {
+        Broker::new(self.core.clone())
+    }
+
+    /// What an operator sees.
+    pub fn status(&self) -> ClusterStatus {
+        let mut leads: BTreeMap<NodeId, u32> = BTreeMap::new();
+        let partitions: Vec<PartitionStatus> = self
+            .core
+            .partitions
+            .values()
+            .map(|route| {
+                let status = route.group.status();
+                if let Some(leader) = status.leader {
+                    *leads.entry(leader).or_default() += 1;
+                }
+                let lag = status
+                    .matched
+                    .iter()
+                    .map(|(n, m)| (*n, status.last_log_index.saturating_sub(*m)));
+                PartitionStatus {
+                    partition: status.partition,
+                    leader: status.leader,
+                    term: status.term,
+                    last_log_index: status.last_log_index,
+                    applied_index: status.applied_index,
+                    voters: status.voters.iter().copied().collect(),
+                    lag: lag.collect(),
+                }
+            })
+            .collect();
+        let members = self
+            .core
+            .members
+            .all()
+            .into_iter()
+            .map(|(node, peer_address)| MemberStatus {
+                node,
+                peer_address,
+                http_address: self.core.http_address_of(node),
+                state: if node == self.core.node {
+                    "self"
+                } else {
+                    state_name(self.core.members.state(node))
+                },
+                leads: leads.get(&node).copied().unwrap_or(0),
+            })
+            .collect();
+        ClusterStatus {
+            cluster: self.core.members.cluster(),
+            node: self.core.node,
+            members,
+            partitions,
+        }
+    }
+
+    /// Whether clients can be served and another node could be spared: every partition has a leader that
+    /// lives, and this node votes in each. Else why not.
+    pub fn ready(&self) -> Result<(), String> {
+        let leaderless = self
+            .core
+            .partitions
+            .values()
+            .filter(|r| !*r.healthy.borrow())
+            .count();
+        if self.core.leaving.load(Ordering::Relaxed) {
+            return Err("this node is going down".into());
+        }
+        if leaderless > 0 {
+            return Err(format!(
+                "{leaderless} of {} partitions have no leader that answers",
+                self.core.partitions.len()
+            ));
+        }
+        let me = self.core.node;
+        // Half a change of members still needs the majority of those before it.
+        let settled = |status: &GroupStatus| status.voters.contains(&me) && !status.changing;
+        let waiting = self
+            .core
+            .partitions
+            .values()
+            .filter(|r| !settled(&r.group.status()))
+            .count();
+        if waiting > 0 {
+            return Err(format!(
+                "this node is a new member, and has yet to get its copy of {waiting} partitions"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Resolves when every partition has had a leader, and this node's catalog is current.
+    pub async fn wait_ready(&self) {
+        for route in self.core.partitions.values() {
+            // The sender lives as long as the node.
+            let _ = route.healthy.subscribe().wait_for(|healthy| *healthy).await;
+        }
+        while self.broker().catch_up_catalog().await.is_err() {
+            tracing::info!("waiting for the catalog's leader");
+        }
+    }
+
+    /// Figures for the metrics page.
+    pub fn stats(&self) -> NodeStats {
+        let mut queues = BTreeMap::new();
+        for route in self
+            .core
+            .partitions
+            .values()
+            .filter(|r| r.group.is_leader())
+        {
+            let now = route.group.now();
+            route.group.read(|p| {
+                for id in p.queues() {
+                    let Some(view) = p.queue(id) else { continue };
+                    let (counts, age): &mut (QueueCounts, u64) = queues.entry(id).or_default();
+                    counts.ready += view.counts.ready;
+                    counts.in_flight += view.counts.in_flight;
+                    counts.delayed += view.counts.delayed;
+                    *age = (*age).max(view.oldest_ready_at.map_or(0, |at| now.millis_since(at)));
+                }
+            });
+        }
+        background::stats(&self.core, &self.storage.log, &self.storage.blocks, queues)
+    }
+
+    /// Hands its leaders over, then stops. What was acknowledged is on disk already.
+    pub async fn shutdown(self) {
+        self.core.leaving.store(true, Ordering::Relaxed);
+        self.core.waiters.wake_all();
+        let led = self
+            .core
+            .partitions
+            .values()
+            .filter(|r| r.group.is_leader());
+        let handed = led.map(|route| hand_over(&self.core, route));
+        futures::future::join_all(handed).await;
+        self.core.replicas.shutdown().await;
+        self.stop.cancel();
+        self.core.tasks.close();
+        self.core.tasks.wait().await;
+        if self.server.await.is_err() {
+            tracing::warn!("the peers' listener did not stop cleanly");
+        }
+    }
+}
+
+async fn hand_over(core: &Core, route: &Route) {
+    let status = route.group.status();
+    let heir = status
+        .voters
+        .iter()
+        .filter(|n| **n != core.node && core.members.state(**n) == Some(PeerState::Up))
+        .max_by_key(|n| status.matched.get(n).copied().unwrap_or(0));
+    let Some(heir) = heir else { return };
+    route.group.transfer_leader(*heir).await;
+    // At the time-out the others find out by themselves.
+    let _ = tokio::time::timeout(
+        HANDOVER_TIMEOUT,
+        route.group.leader_changed(Some(core.node)),
+    )
+    .await;
+}
+
+fn state_name(state: Option<PeerState>) -> &'static str {
+    match state {
+        Some(PeerState::Up) => "up",
+        Some(PeerState::Refused) => "refused",
+        Some(PeerState::Silent) => "silent",
+        Some(PeerState::Connecting) => "connecting",
+        Some(PeerState::Unreachable) | None => "unreachable",
+    }
+}

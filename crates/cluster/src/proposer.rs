@@ -1,0 +1,215 @@
+//! Brings a proposal to the leader of its partition, wherever that is, until it is applied.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use levada_engine::proto::{Outcome, ReceiveOutcome, outcome};
+use levada_replica::{Group, ProposeError};
+use levada_rpc::{CallError, Class};
+use levada_types::{NodeId, QueueId};
+use prost::Message as _;
+use tokio::time::Instant;
+
+use crate::RouteError;
+use crate::lane::Answered;
+use crate::members::Members;
+use crate::method;
+use crate::proto;
+use crate::reader::Reader;
+
+/// For how long one attempt may go unanswered before the leader is looked up again. A frozen leader
+/// is replaced in less; a busy one keeps the attempt, which is not repeated at the same leader.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Between two attempts while nothing is known to have changed.
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
+/// Remote refusal: the node does not lead the partition.
+pub(crate) const NOT_LEADER: u32 = 200;
+/// Remote refusal: leadership was lost under way.
+pub(crate) const UNKNOWN: u32 = 201;
+/// Remote refusal: the partition has no replica there.
+pub(crate) const NO_REPLICA: u32 = 202;
+
+/// One partition's way to its leader.
+pub(crate) struct Proposer {
+    pub(crate) node: NodeId,
+    pub(crate) group: Arc<Group>,
+    pub(crate) members: Arc<Members>,
+    pub(crate) reader: Arc<Reader>,
+}
+
+/// Why one attempt did not answer.
+enum Attempt {
+    /// Look for the leader again; it is not this one.
+    NotLeader(Option<NodeId>),
+    /// It may have been taken; ask again with the same bytes.
+    Again,
+}
+
+impl Proposer {
+    /// Sees one encoded proposal of `count` commands through, until `deadline`, or until it has failed once
+    /// and is `abandoned`.
+    pub(crate) async fn see_through(
+        &self,
+        proposal: Bytes,
+        claims_from: Vec<u64>,
+        count: usize,
+        deadline: Instant,
+        abandoned: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Answered, RouteError> {
+        loop {
+            let leader = self.group.leader();
+            let attempt = match leader {
+                Some(node) if node == self.node => {
+                    self.propose_here(proposal.clone(), &claims_from, count)
+                        .await
+                }
+                Some(node) => {
+                    self.propose_there(node, &proposal, &claims_from, count, deadline)
+                        .await
+                }
+                None => Err(Attempt::NotLeader(None)),
+            };
+            match attempt {
+                Ok((outcomes, applied_index)) => {
+                    return Ok(Answered {
+                        outcomes,
+                        applied_index,
+                    });
+                }
+                Err(Attempt::NotLeader(hint)) if hint.is_some() && hint != leader => {}
+                Err(_) => self.wait_for_change(leader, deadline).await,
+            }
+            if Instant::now() >= deadline || abandoned() {
+                return Err(RouteError::Unavailable);
+            }
+        }
+    }
+
+    /// Until another leader is known, but not for long: the same leader may have recovered.
+    async fn wait_for_change(&self, leader: Option<NodeId>, deadline: Instant) {
+        let pause = if leader.is_none() {
+            Duration::from_secs(1)
+        } else {
+            RETRY_PAUSE
+        };
+        let until = deadline.min(Instant::now() + pause);
+        // At the time-out the caller looks again, whatever was learned.
+        let _ = tokio::time::timeout_at(until, self.group.leader_changed(leader)).await;
+    }
+
+    /// Proposes to this node's own replica.
+    async fn propose_here(
+        &self,
+        proposal: Bytes,
+        claims_from: &[u64],
+        count: usize,
+    ) -> Result<(Vec<Outcome>, u64), Attempt> {
+        propose_at_leader(&self.group, &self.reader, proposal, claims_from, count)
+            .await
+            .map_err(|e| match e {
+                ProposeError::NotLeader(hint) => Attempt::NotLeader(hint),
+                ProposeError::Unknown | ProposeError::Stopped(_) => Attempt::Again,
+            })
+    }
+
+    async fn propose_there(
+        &self,
+        leader: NodeId,
+        proposal: &Bytes,
+        claims_from: &[u64],
+        count: usize,
+        deadline: Instant,
+    ) -> Result<(Vec<Outcome>, u64), Attempt> {
+        let Some(peer) = self.members.peer(leader) else {
+            return Err(Attempt::NotLeader(None));
+        };
+        let request = proto::ProposeRequest {
+            proposal: proposal.clone(),
+            claims_from: claims_from.to_vec(),
+            commands: count as u32,
+        };
+        let timeout = ATTEMPT_TIMEOUT.min(deadline.saturating_duration_since(Instant::now()));
+        let body = request.encode_to_vec().into();
+        let call = peer.call(
+            Class::Request,
+            method::PROPOSE,
+            self.group.id().0,
+            body,
+            timeout,
+        );
+        // An answer from a leader that has been replaced meanwhile may never come.
+        let reply = tokio::select! {
+            reply = call => reply,
+            _ = self.group.leader_changed(Some(leader)) => return Err(Attempt::Again),
+        };
+        match reply {
+            Ok(body) => match proto::ProposeReply::decode(body) {
+                Ok(reply) => Ok((reply.outcomes, reply.applied_index)),
+                Err(error) => {
+                    tracing::error!(%error, %leader, "a peer's answer cannot be read");
+                    Err(Attempt::Again)
+                }
+            },
+            Err(CallError::Remote(refused)) if refused.code == NOT_LEADER => {
+                Err(Attempt::NotLeader(None))
+            }
+            Err(_) => Err(Attempt::Again),
+        }
+    }
+}
+
+/// At the leader: proposes, and puts the payloads of claimed messages into the outcomes. Answers also
+/// the entry that a replica must have applied to see the effect.
+pub(crate) async fn propose_at_leader(
+    group: &Arc<Group>,
+    reader: &Reader,
+    proposal: Bytes,
+    claims_from: &[u64],
+    count: usize,
+) -> Result<(Vec<Outcome>, u64), ProposeError> {
+    if !claims_from.is_empty()
+        && group.leads_with_all_applied()
+        // A poll that was woken on a follower would be told that there is nothing, and not woken again.
+        && group.has_applied_its_log()
+        && !any_claimable(group, claims_from)
+    {
+        return Ok((vec![nothing(); count], 0));
+    }
+    let mut outcomes = group.propose(proposal).await?;
+    attach_records(group, reader, &mut outcomes).await;
+    Ok((outcomes, group.applied_index()))
+}
+
+/// A queue that this replica does not know must go through Raft, to be answered `Misconfigured`.
+fn any_claimable(group: &Group, queues: &[u64]) -> bool {
+    let now = group.now();
+    group.read(|partition| {
+        partition.next_due().is_some_and(|due| due <= now)
+            || queues.iter().any(|q| {
+                partition
+                    .queue(QueueId(*q))
+                    .is_none_or(|view| view.claimable_now() || view.in_flight_full)
+            })
+    })
+}
+
+fn nothing() -> Outcome {
+    Outcome {
+        kind: Some(outcome::Kind::Receive(ReceiveOutcome::default())),
+    }
+}
+
+/// Fills in the payloads that had left memory.
+async fn attach_records(group: &Arc<Group>, reader: &Reader, outcomes: &mut [Outcome]) {
+    for outcome in outcomes {
+        let Some(outcome::Kind::Receive(received)) = &mut outcome.kind else {
+            continue;
+        };
+        for claimed in received.claimed.iter_mut().filter(|c| c.record.is_none()) {
+            claimed.record = reader
+                .record(group, QueueId(received.queue), claimed.position)
+                .await;
+        }
+    }
+}

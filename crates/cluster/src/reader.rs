@@ -1,0 +1,112 @@
+//! Reads stored messages: from memory, from this node's disk, or, where the disk gives back something
+//! else than was written, from a peer. Blocks are the same on every replica, so a damaged one is put
+//! back as it was.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use levada_engine::Location;
+use levada_engine::proto::Record;
+use levada_replica::Group;
+use levada_rpc::Class;
+use levada_storage::blocks::{BlockError, BlockId, BlockStore};
+use levada_types::{NodeId, QueueId};
+use prost::Message as _;
+
+use crate::members::Members;
+use crate::{method, proto};
+
+/// For how long a peer may look for a block.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(crate) struct Reader {
+    pub(crate) node: NodeId,
+    pub(crate) blocks: Arc<BlockStore>,
+    pub(crate) members: Arc<Members>,
+}
+
+impl Reader {
+    /// One message's record; None if it is gone, or can be read nowhere now.
+    pub(crate) async fn record(
+        &self,
+        group: &Group,
+        queue: QueueId,
+        position: u64,
+    ) -> Option<Record> {
+        let block = match group.read(|partition| partition.locate(queue, position))? {
+            Location::Tail(record) => return Some(record),
+            Location::Block(block) => block,
+        };
+        let id = BlockId {
+            partition: group.id(),
+            log: block.queue.0,
+            first: block.first,
+        };
+        let bytes = match self.blocks.try_resident(id, position) {
+            Some(bytes) => bytes,
+            None => self.read_or_fetch(group, id, position).await?,
+        };
+        Record::decode(bytes).ok()
+    }
+
+    async fn read_or_fetch(&self, group: &Group, id: BlockId, position: u64) -> Option<Bytes> {
+        let store = self.blocks.clone();
+        let read = tokio::task::spawn_blocking(move || store.read(id, position))
+            .await
+            .ok()?;
+        let error = match read {
+            Ok(bytes) => return Some(bytes),
+            Err(error @ BlockError::NoRecord { .. }) => {
+                tracing::error!(%error, "a block lacks a message that the queue holds");
+                return None;
+            }
+            Err(error) => error,
+        };
+        for node in group
+            .status()
+            .voters
+            .into_iter()
+            .filter(|node| *node != self.node)
+        {
+            let Some(records) = self.fetch(node, id).await else {
+                continue;
+            };
+            tracing::warn!(%error, from = %node, "a block was put back from a peer");
+            let found = records
+                .iter()
+                .find(|(at, _)| *at == position)
+                .map(|(_, record)| record.clone());
+            self.blocks.put(id, records);
+            return found;
+        }
+        tracing::error!(%error, "a stored message cannot be read, and no peer has it");
+        None
+    }
+
+    async fn fetch(&self, node: NodeId, id: BlockId) -> Option<Vec<(u64, Bytes)>> {
+        let peer = self.members.peer(node)?;
+        let request = proto::FetchBlockRequest {
+            queue: id.log,
+            first: id.first,
+        };
+        let body = request.encode_to_vec().into();
+        let reply = peer
+            .call(
+                Class::Bulk,
+                method::FETCH_BLOCK,
+                id.partition.0,
+                body,
+                FETCH_TIMEOUT,
+            )
+            .await;
+        let reply = proto::FetchBlockReply::decode(reply.ok()?).ok()?;
+        Some(
+            reply
+                .records
+                .into_iter()
+                .map(|r| (r.position, r.record))
+                .collect(),
+        )
+    }
+}

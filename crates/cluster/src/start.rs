@@ -1,0 +1,315 @@
+//! Starts a node: opens its directory, waits until it belongs to a cluster, opens every replica.
+//!
+//! A member whose directory is damaged sets it aside and comes back as a newcomer, if the others can
+//! spare it: that is, if they have a majority without it. Else it stops and says so, because what the
+//! damaged directory still holds may be needed.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use levada_replica::{ReplicaOptions, Replicas};
+use levada_rpc::{Class, Identity, PeerOptions, PeerServer, Peers};
+use levada_storage::{BlockOptions, BlockStore, CheckpointStore, DataDir, LogOptions, LogStore};
+use levada_types::PartitionId;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::bootstrap::{Bootstrap, Membership};
+use crate::core::{Core, Route};
+use crate::directory::Directory;
+use crate::handler::Handler;
+use crate::members::Members;
+use crate::node::{Node, NodeOptions, StartError, Storage};
+use crate::proposer::Proposer;
+use crate::reader::Reader;
+use crate::waiters::Waiters;
+use crate::{background, method};
+
+/// How long another member may take to find out whether a majority stands without this node.
+const SPARE_TIMEOUT: Duration = Duration::from_secs(15);
+/// A member that answers nothing for so long is asked to be replaced as leader. Less than a lease, so that
+/// the votes are asked for when the lease ends; a member that is only slow keeps its leases.
+const SILENCE: Duration = Duration::from_millis(450);
+/// How raft-engine says that its lock is held.
+const LOCKED: &str = "Failed to lock file";
+/// For how long the lock is waited for: 5 s.
+const LOCK_TRIES_MAX: u32 = 100;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
+/// Damaged directories that are kept side by side; an operator deletes them.
+const SET_ASIDE_MAX: u32 = 100;
+
+pub(crate) async fn start(options: NodeOptions) -> Result<Node, StartError> {
+    match start_once(&options).await {
+        Err(StartError::Damaged(damage)) if !options.members.is_empty() => {
+            tracing::error!(damage, "this node's directory is damaged");
+            if !can_be_spared(&options).await {
+                return Err(StartError::Damaged(format!(
+                    "{damage}; and the other members have no majority without this node, or do not answer"
+                )));
+            }
+            let aside = set_aside(&options.data_dir).map_err(|e| {
+                StartError::Damaged(format!("{damage}; and it could not be set aside: {e}"))
+            })?;
+            tracing::error!(aside = %aside.display(), "set the damaged directory aside; this node comes back as a new member");
+            start_once(&options).await
+        }
+        other => other,
+    }
+}
+
+/// Whether the cluster has a majority without this node, by the word of a member that just reached it.
+async fn can_be_spared(options: &NodeOptions) -> bool {
+    let Ok(dir) = DataDir::open(&options.data_dir) else {
+        return false;
+    };
+    let cluster = Arc::new(AtomicU64::new(dir.node().cluster_id.unwrap_or(0)));
+    let peers = Peers::new(
+        Identity {
+            node: dir.node_id(),
+            cluster,
+        },
+        PeerOptions::default(),
+    );
+    let others = options
+        .members
+        .iter()
+        .filter(|address| **address != options.peers_address);
+    let asked = others.map(|address| {
+        let peer = peers.get(address);
+        async move {
+            peer.call(
+                Class::Request,
+                method::SPARE,
+                0,
+                Bytes::new(),
+                SPARE_TIMEOUT,
+            )
+            .await
+            .is_ok()
+        }
+    });
+    futures::future::join_all(asked).await.contains(&true)
+}
+
+fn set_aside(dir: &Path) -> std::io::Result<PathBuf> {
+    for n in 1..=SET_ASIDE_MAX {
+        let mut name = dir.as_os_str().to_owned();
+        name.push(format!(".damaged-{n}"));
+        let aside = PathBuf::from(name);
+        if !aside.exists() {
+            std::fs::rename(dir, &aside)?;
+            return Ok(aside);
+        }
+    }
+    Err(std::io::Error::other(
+        "there are too many damaged directories beside it; delete some",
+    ))
+}
+
+/// What runs before the node belongs to a cluster.
+struct Front {
+    bootstrap: Arc<Bootstrap>,
+    handler: Arc<Handler>,
+    peers: Peers,
+    paths: Paths,
+    stop: CancellationToken,
+    server: JoinHandle<()>,
+}
+
+async fn start_once(options: &NodeOptions) -> Result<Node, StartError> {
+    let front = open_front(options).await?;
+    let belonged = front
+        .bootstrap
+        .belong(&options.members, options.partitions + 1)
+        .await;
+    let (cluster, membership) = match belonged {
+        Ok(found) => found,
+        Err(error) => return Err(close(front, StartError::DataDir(error)).await),
+    };
+    let (core, storage) = match open_core(&front, cluster, &membership).await {
+        Ok(opened) => opened,
+        Err(error) => return Err(close(front, error).await),
+    };
+    // Nobody else sets it.
+    let _ = front.handler.core.set(core.clone());
+    background::start(&core, &front.bootstrap, cluster, membership, options);
+    Ok(Node {
+        core,
+        storage,
+        stop: front.stop,
+        server: front.server,
+    })
+}
+
+/// Gives the port and the directory back.
+async fn close(front: Front, error: StartError) -> StartError {
+    front.stop.cancel();
+    if front.server.await.is_err() {
+        tracing::warn!("the peers' listener did not stop cleanly");
+    }
+    error
+}
+
+async fn open_front(options: &NodeOptions) -> Result<Front, StartError> {
+    let dir = DataDir::open(&options.data_dir).map_err(|e| StartError::DataDir(e.to_string()))?;
+    let identity = Arc::new(AtomicU64::new(dir.node().cluster_id.unwrap_or(0)));
+    let me = Identity {
+        node: dir.node_id(),
+        cluster: identity.clone(),
+    };
+    let watchful = PeerOptions {
+        silence: SILENCE,
+        ..PeerOptions::default()
+    };
+    let peers = Peers::new(me, watchful);
+    let paths = (dir.log_path(), dir.blocks_path(), dir.checkpoints_path());
+    let bootstrap = Arc::new(Bootstrap::new(
+        options.peers_address.clone(),
+        peers.clone(),
+        dir,
+        identity,
+    ));
+    let handler = Arc::new(Handler {
+        bootstrap: bootstrap.clone(),
+        core: OnceLock::new(),
+    });
+    let stop = CancellationToken::new();
+    let server = listen(options.peers_listen, handler.clone(), stop.clone()).await?;
+    Ok(Front {
+        bootstrap,
+        handler,
+        peers,
+        paths,
+        stop,
+        server,
+    })
+}
+
+async fn listen(
+    address: Option<SocketAddr>,
+    handler: Arc<Handler>,
+    stop: CancellationToken,
+) -> Result<JoinHandle<()>, StartError> {
+    let Some(address) = address else {
+        return Ok(tokio::spawn(async {}));
+    };
+    let server = PeerServer::bind(address)
+        .await
+        .map_err(|error| StartError::Listen { address, error })?;
+    Ok(tokio::spawn(async move {
+        server.serve(handler, stop.cancelled_owned()).await
+    }))
+}
+
+async fn open_core(
+    front: &Front,
+    cluster: u64,
+    membership: &Membership,
+) -> Result<(Arc<Core>, Storage), StartError> {
+    let paths = front.paths.clone();
+    let (log, blocks, checkpoints) = tokio::task::spawn_blocking(move || open_storage(&paths))
+        .await
+        .map_err(|e| StartError::Failed(e.to_string()))??;
+    let storage = Storage {
+        log: log.clone(),
+        blocks: blocks.clone(),
+    };
+    let node = front.bootstrap.node();
+    let members = Arc::new(Members::new(node, front.peers.clone()));
+    members.set(cluster, membership.members());
+    let replicas = Arc::new(Replicas::new(
+        node,
+        front.peers.clone(),
+        log,
+        blocks.clone(),
+        checkpoints,
+        ReplicaOptions::default(),
+    ));
+    let reader = Arc::new(Reader {
+        node,
+        blocks,
+        members: members.clone(),
+    });
+    let mut partitions = BTreeMap::new();
+    for partition in (0..membership.partitions).map(PartitionId) {
+        let group = match replicas.open(partition).await {
+            Ok(group) => group,
+            Err(error) => {
+                replicas.shutdown().await;
+                return Err(StartError::Damaged(format!(
+                    "what the disk holds of {partition} cannot be read: {error}"
+                )));
+            }
+        };
+        let proposer = Proposer {
+            node,
+            group,
+            members: members.clone(),
+            reader: reader.clone(),
+        };
+        partitions.insert(partition, Route::new(proposer));
+    }
+    let catalog = replicas.group(PartitionId::CATALOG).ok_or_else(|| {
+        StartError::Failed("there is no catalog partition; node.json was changed by hand".into())
+    })?;
+    let core = Core {
+        node,
+        members,
+        replicas,
+        reader,
+        waiters: Waiters::default(),
+        directory: Directory::new(catalog),
+        partitions,
+        disk_full: AtomicBool::new(false),
+        leaving: AtomicBool::new(false),
+        stop: front.stop.clone(),
+        tasks: TaskTracker::new(),
+        members_changed: Notify::new(),
+        catalog: watch::Sender::new(0),
+        turn: AtomicU64::new(0),
+    };
+    Ok((Arc::new(core), storage))
+}
+
+/// A log that another owner holds is in use, never damaged: a directory must not be set aside under whoever
+/// writes to it. A node that was stopped in this process gives it back when its last task has noticed.
+fn open_log(path: &Path) -> Result<LogStore, StartError> {
+    let mut tries = 0;
+    loop {
+        match LogStore::open(path, LogOptions::default()) {
+            Ok(log) => return Ok(log),
+            Err(error) => {
+                let error = error.to_string();
+                if !error.contains(LOCKED) {
+                    return Err(StartError::Damaged(error));
+                }
+                tries += 1;
+                if tries == LOCK_TRIES_MAX {
+                    return Err(StartError::DataDir(format!(
+                        "{} is in use by another process; stop that one first",
+                        path.display()
+                    )));
+                }
+                std::thread::sleep(LOCK_PAUSE);
+            }
+        }
+    }
+}
+
+type Paths = (PathBuf, PathBuf, PathBuf);
+type Opened = (Arc<LogStore>, Arc<BlockStore>, Arc<CheckpointStore>);
+
+fn open_storage((log, blocks, checkpoints): &Paths) -> Result<Opened, StartError> {
+    let damaged = |e: &dyn std::fmt::Display| StartError::Damaged(e.to_string());
+    let log = open_log(log)?;
+    let blocks = BlockStore::open(blocks, BlockOptions::default()).map_err(|e| damaged(&e))?;
+    let checkpoints = CheckpointStore::open(checkpoints).map_err(|e| damaged(&e))?;
+    Ok((Arc::new(log), Arc::new(blocks), Arc::new(checkpoints)))
+}

@@ -1,0 +1,286 @@
+//! The way of a request: its id, who calls, what is asked, the answer.
+//!
+//! The listener calls [`Gateway::handle`] for each request. Nothing is logged for a request but a fault
+//! of ours, and that with the id that the caller was told.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, StatusCode};
+use hyper::body::Incoming as IncomingBody;
+use levada_cluster::{Broker, RouteError};
+use levada_types::{AccountId, Region};
+use levada_wire::protocol::{BODY_BYTES_MAX, encode_error};
+use levada_wire::sqs::SqsError;
+use levada_wire::{AwsError, Call, Encoded, Fault, Protocol, Service, decode};
+use tokio::sync::watch;
+use tracing::{debug, error};
+
+use crate::admin::Admin;
+use crate::answer::{self, Answer};
+use crate::body::{self, BodyError, BodyMemory};
+use crate::caller::Caller;
+use crate::connection::Connection;
+use crate::metrics::{Outcome, RequestMetrics, Slot};
+use crate::random::{Uuid, UuidText};
+use crate::{sqs, sts};
+
+/// Settings of the front.
+#[derive(Clone, Debug)]
+pub struct GatewayOptions {
+    /// The account of callers whose access key is not itself an account number.
+    pub default_account: AccountId,
+    /// The region of callers whose signature names none.
+    pub default_region: Region,
+    /// What queue URLs begin with, such as `https://queues.example.com`. `None`: the host by which the
+    /// caller came.
+    pub public_url: Option<String>,
+    /// For how long after its deletion a queue's name stays taken, in milliseconds; 60,000 at most.
+    pub deleted_name_wait_ms: u64,
+}
+
+/// Answers requests.
+pub struct Gateway {
+    pub(crate) options: GatewayOptions,
+    /// Set when the node belongs to a cluster; until then every call is answered 503.
+    broker: OnceLock<Broker>,
+    admin: Arc<dyn Admin>,
+    metrics: Arc<RequestMetrics>,
+    bodies: BodyMemory,
+    draining: watch::Sender<bool>,
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why an action gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// AWS's words for it.
+    Aws(AwsError),
+    /// The cluster did not carry it out.
+    Route(RouteError),
+}
+
+impl From<AwsError> for Failure {
+    fn from(e: AwsError) -> Self {
+        Self::Aws(e)
+    }
+}
+
+impl From<SqsError> for Failure {
+    fn from(e: SqsError) -> Self {
+        Self::Aws(e.into())
+    }
+}
+
+impl From<RouteError> for Failure {
+    fn from(e: RouteError) -> Self {
+        Self::Route(e)
+    }
+}
+
+impl Failure {
+    /// AWS's code for it. What the log should have, it gets here.
+    fn into_aws(self, action: &str, request_id: &UuidText) -> AwsError {
+        let route = match self {
+            Self::Aws(error) => {
+                if error.status == StatusCode::INTERNAL_SERVER_ERROR {
+                    error!(%request_id, action, "a call failed by a fault of ours");
+                }
+                return error;
+            }
+            Self::Route(route) => route,
+        };
+        match route {
+            RouteError::NoSuchQueue => SqsError::queue_does_not_exist().into(),
+            RouteError::Overloaded => AwsError::throttling(),
+            RouteError::Unavailable => {
+                debug!(%request_id, action, "no leader answered in time");
+                AwsError::service_unavailable()
+            }
+            RouteError::DiskFull => {
+                let message = "The server's disks are nearly full; it takes no more messages until some are deleted.";
+                AwsError {
+                    message: message.into(),
+                    ..AwsError::service_unavailable()
+                }
+            }
+            RouteError::Unreadable(what) => {
+                error!(%request_id, action, what, "a stored message could not be read");
+                AwsError::internal_failure()
+            }
+        }
+    }
+}
+
+impl Gateway {
+    /// A front that answers `admin`'s pages, and nothing else until [`Self::open`]. The server reads
+    /// `metrics` for its page.
+    pub fn new(
+        options: GatewayOptions,
+        admin: Arc<dyn Admin>,
+        metrics: Arc<RequestMetrics>,
+    ) -> Self {
+        Self {
+            options,
+            broker: OnceLock::new(),
+            admin,
+            metrics,
+            bodies: BodyMemory::new(),
+            draining: watch::Sender::new(false),
+        }
+    }
+
+    /// Begins to answer calls. A second broker is not looked at.
+    pub fn open(&self, broker: Broker) {
+        let _ = self.broker.set(broker);
+    }
+
+    /// The way into the cluster, if there is one yet.
+    pub(crate) fn broker(&self) -> Result<&Broker, RouteError> {
+        self.broker.get().ok_or(RouteError::Unavailable)
+    }
+
+    pub(crate) fn metrics(&self) -> &RequestMetrics {
+        &self.metrics
+    }
+
+    /// Parked polls end now, and later ones do not park.
+    pub(crate) fn begin_draining(&self) {
+        self.draining.send_replace(true);
+    }
+
+    /// Whether the process stops.
+    pub(crate) fn is_draining(&self) -> bool {
+        *self.draining.borrow()
+    }
+
+    /// Resolves when the front begins to drain.
+    pub(crate) async fn drained(&self) {
+        // The sender lives in `self`, so this ends only by the value.
+        let _ = self
+            .draining
+            .subscribe()
+            .wait_for(|draining| *draining)
+            .await;
+    }
+
+    /// Answers one request.
+    pub(crate) async fn handle(
+        &self,
+        connection: &Arc<Connection>,
+        request: Request<IncomingBody>,
+    ) -> Answer {
+        let _under_way = connection.begin_request(request.version() == http::Version::HTTP_2);
+        let (head, body) = request.into_parts();
+        if head.method == Method::GET
+            && let Some(page) = self.page(head.uri.path())
+        {
+            return page;
+        }
+        let begun = Instant::now();
+        let request_id = Uuid::random().text();
+        match body::collect(body, &self.bodies).await {
+            Ok(body) => self.call(head, body, &request_id, begun).await,
+            Err(e) => {
+                let error = match e {
+                    BodyError::TooLong => AwsError::request_entity_too_large(BODY_BYTES_MAX),
+                    BodyError::TooSlow => AwsError::request_timeout(),
+                    BodyError::CutOff => {
+                        AwsError::serialization("The request's body is not complete.")
+                    }
+                    BodyError::TooMany => AwsError::throttling(),
+                };
+                self.metrics
+                    .count(Slot::UNKNOWN, outcome_of(&error), begun.elapsed());
+                let protocol = protocol_of(&head.headers);
+                let encoded = encode_error(&error, protocol, Service::Sqs, request_id.as_str());
+                answer::closing(answer::encoded(encoded, &request_id))
+            }
+        }
+    }
+
+    async fn call(
+        &self,
+        head: Parts,
+        body: body::Collected,
+        request_id: &UuidText,
+        begun: Instant,
+    ) -> Answer {
+        let incoming = decode(&head.method, &head.uri, &head.headers, &body.bytes);
+        let caller = Caller::of(&head.uri, &head.headers, &self.options);
+        // A poll may be parked for 20 s, and must not keep what it came with.
+        drop((head, body));
+        let (protocol, service) = (incoming.protocol, incoming.service);
+        let mut slot = Slot::UNKNOWN;
+        let result = match (incoming.call, caller) {
+            (Err(e), _) | (_, Err(e)) => Err(Failure::Aws(e)),
+            (Ok(Call::Sqs(request)), Ok(caller)) => {
+                slot = Slot::sqs(request.action());
+                sqs::call(self, &caller, request)
+                    .await
+                    .map(|r| r.encode(protocol, request_id.as_str()))
+            }
+            (Ok(Call::Sts(request)), Ok(caller)) => {
+                slot = Slot::STS;
+                Ok(sts::call(&caller, request).encode(protocol, request_id.as_str()))
+            }
+        };
+        let (encoded, outcome) = match result {
+            Ok(encoded) => (encoded, Outcome::Ok),
+            Err(failure) => {
+                let error = failure.into_aws(incoming.action, request_id);
+                let encoded: Encoded = encode_error(&error, protocol, service, request_id.as_str());
+                (encoded, outcome_of(&error))
+            }
+        };
+        self.metrics.count(slot, outcome, begun.elapsed());
+        answer::encoded(encoded, request_id)
+    }
+
+    /// The page of management at `path`, if there is one.
+    fn page(&self, path: &str) -> Option<Answer> {
+        const TEXT: &str = "text/plain; charset=utf-8";
+        let page = match path {
+            "/health/live" => answer::page(StatusCode::OK, TEXT, "live\n"),
+            "/health/ready" => match self.admin.ready() {
+                Ok(()) => answer::page(StatusCode::OK, TEXT, "ready\n"),
+                Err(why) => answer::page(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{why}\n")),
+            },
+            "/metrics" => answer::page(
+                StatusCode::OK,
+                "text/plain; version=0.0.4; charset=utf-8",
+                self.admin.metrics(),
+            ),
+            "/_levada/status" => {
+                answer::page(StatusCode::OK, "application/json", self.admin.status())
+            }
+            _ => return None,
+        };
+        Some(page)
+    }
+}
+
+fn outcome_of(error: &AwsError) -> Outcome {
+    match error.fault {
+        Fault::Receiver => Outcome::Failed,
+        Fault::Sender if error.query_code == "Throttling" => Outcome::Throttled,
+        Fault::Sender => Outcome::Refused,
+    }
+}
+
+/// The protocol of a request whose body was not read.
+fn protocol_of(headers: &HeaderMap) -> Protocol {
+    if headers.contains_key("x-amz-target") {
+        Protocol::Json10
+    } else {
+        Protocol::Query
+    }
+}

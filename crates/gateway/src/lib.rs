@@ -1,0 +1,28 @@
+//! The HTTP front: authenticate, decode, authorize, route, encode.
+//!
+//! One port speaks HTTP/1.1 and HTTP/2 with prior knowledge. [`Gateway`] answers requests; [`listen`]
+//! carries them to it and bounds what strangers can cost: connections, heads, bodies, and time. AWS's
+//! codes are given only here. The management pages on the same port come from [`Admin`], which the
+//! server implements.
+//!
+//! This crate is the only importer of the hyper server. It must not know openraft, sled or raft-engine.
+
+mod admin;
+mod answer;
+mod body;
+mod caller;
+mod connection;
+mod front;
+pub mod limits;
+mod listener;
+mod metrics;
+mod random;
+mod sqs;
+mod sts;
+mod watched_io;
+
+pub use admin::Admin;
+pub use front::{Gateway, GatewayOptions};
+pub use listener::{Listening, listen};
+pub use metrics::{ActionFigures, LATENCY_BOUNDS_MICROS, Outcome, RequestMetrics};
+pub use sqs::{EnsureQueueError, QueueDeclaration};

@@ -1,0 +1,49 @@
+//! The bounds of the front, by name and with the reason.
+
+use std::time::Duration;
+
+/// Connections that are open at one time. One more is answered 503 and closed. An idle one that has been
+/// used was measured to cost 25 KiB (hyper's buffers and room for a request), so all of them 400 MiB.
+pub const CONNECTIONS_MAX: usize = 16_384;
+
+/// Bytes of a request's head, the request line included; a longer one is answered 431. It is also the
+/// size of hyper's read buffer. The longest honest head is a Query GET with a message in its URL.
+pub const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// Bodies longer than this count against [`BODIES_BYTES_MAX`]. Those of nearly all requests are shorter,
+/// and are bounded by the number of connections.
+pub const SMALL_BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of long bodies that the process holds at one time; beyond it callers are throttled.
+pub const BODIES_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Bytes reserved for a body before any of it has arrived: what a client announces costs it nothing.
+pub const BODY_RESERVE_BYTES_MAX: usize = 1024 * 1024 + 4096;
+
+/// Time from the first byte of a head to its last. A client that dribbles its head is cut off.
+pub const HEAD_READ_SECS_MAX: u32 = 15;
+
+/// Time from the end of a head to the end of its body: 1 MiB at 300 kbit/s.
+pub const BODY_READ_MAX: Duration = Duration::from_secs(30);
+
+/// Time that a client may take no bytes of an answer.
+pub const WRITE_STALL_SECS_MAX: u32 = 30;
+
+/// Time that a connection may be open without a request. Pools of AWS's SDKs let go after 10 s to 5 min.
+pub const IDLE_SECS_MAX: u32 = 900;
+
+/// Requests that one HTTP/2 connection may have under way.
+pub const H2_STREAMS_MAX: u32 = 1_024;
+
+/// Bytes of a decoded HTTP/2 head.
+pub const H2_HEAD_BYTES_MAX: u32 = HEAD_BYTES_MAX as u32;
+
+/// How often connections are looked at for having overstayed one of the times above.
+pub const SWEEP_PERIOD: Duration = Duration::from_secs(1);
+
+/// Pause after the system refused to accept a connection (no descriptors left), so as not to spin.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How often a change that was made of a queue's row as it was read is tried anew when another change
+/// came between. Losing this often in a row needs more writers than a queue's policy ever has.
+pub const CHANGE_ATTEMPTS_MAX: usize = 16;

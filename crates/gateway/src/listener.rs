@@ -1,0 +1,212 @@
+//! The port: accepts connections, bounds their number, runs hyper on each, and drains them at the end.
+
+use std::convert::Infallible;
+use std::future::{Future as _, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tracing::{debug, warn};
+
+use crate::connection::{Connections, Key};
+use crate::front::Gateway;
+use crate::limits::{
+    ACCEPT_PAUSE, CONNECTIONS_MAX, H2_HEAD_BYTES_MAX, H2_STREAMS_MAX, HEAD_BYTES_MAX, SWEEP_PERIOD,
+};
+use crate::watched_io::WatchedIo;
+
+/// What one connection too many is told. Best effort: its socket is closed at once.
+const TOO_MANY: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
+/// How often a draining listener looks whether its connections have ended.
+const DRAIN_POLL: Duration = Duration::from_millis(10);
+
+/// An open port.
+#[derive(Debug)]
+pub struct Listening {
+    local_address: SocketAddr,
+    port: Arc<Port>,
+    accepting: JoinHandle<()>,
+    sweeping: JoinHandle<()>,
+}
+
+/// What the accept loop and the connections share.
+struct Port {
+    gateway: Arc<Gateway>,
+    connections: Connections,
+    draining: AtomicBool,
+    http: auto::Builder<TokioExecutor>,
+}
+
+impl std::fmt::Debug for Port {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Port")
+            .field("connections", &self.connections.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Opens the port and begins to answer.
+pub async fn listen(address: SocketAddr, gateway: Arc<Gateway>) -> io::Result<Listening> {
+    let listener = TcpListener::bind(address).await?;
+    let local_address = listener.local_addr()?;
+    let port = Arc::new(Port {
+        gateway,
+        connections: Connections::new(),
+        draining: AtomicBool::new(false),
+        http: http_builder(),
+    });
+    let accepting = tokio::spawn(accept(listener, Arc::clone(&port)));
+    let sweeping = tokio::spawn(sweep(Arc::clone(&port)));
+    Ok(Listening {
+        local_address,
+        port,
+        accepting,
+        sweeping,
+    })
+}
+
+fn http_builder() -> auto::Builder<TokioExecutor> {
+    let mut http = auto::Builder::new(TokioExecutor::new());
+    // The sweep keeps the times of heads and idle connections. hyper's own timer for heads would run
+    // on idle connections too.
+    http.http1()
+        .max_buf_size(HEAD_BYTES_MAX)
+        .header_read_timeout(None)
+        .keep_alive(true)
+        .pipeline_flush(true);
+    http.http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(H2_STREAMS_MAX)
+        .max_header_list_size(H2_HEAD_BYTES_MAX)
+        .keep_alive_interval(Duration::from_secs(60))
+        .keep_alive_timeout(Duration::from_secs(20));
+    http
+}
+
+impl Listening {
+    /// The address; its port was chosen by the system if 0 was asked for.
+    pub const fn local_address(&self) -> SocketAddr {
+        self.local_address
+    }
+
+    /// Accepts no more, ends parked polls with an empty answer, and lets requests under way finish, for
+    /// at most `drain_max`. What is still open then is cut off.
+    pub async fn stop(self, drain_max: Duration) {
+        self.accepting.abort();
+        self.port.gateway.begin_draining();
+        self.port.draining.store(true, Ordering::SeqCst);
+        self.port.connections.wake_all();
+        let drained = async {
+            while self.port.connections.len() > 0 {
+                tokio::time::sleep(DRAIN_POLL).await;
+            }
+        };
+        if tokio::time::timeout(drain_max, drained).await.is_err() {
+            warn!(
+                connections = self.port.connections.len(),
+                "connections are cut off"
+            );
+            self.port.connections.abort_all();
+        }
+        self.sweeping.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, port: Arc<Port>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => port.admit(stream, peer),
+            // The peer gave up while it waited; the next one need not suffer.
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+                ) => {}
+            Err(e) => {
+                warn!(error = %e, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn sweep(port: Arc<Port>) {
+    let mut ticks = tokio::time::interval(SWEEP_PERIOD);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let cut_off = port.connections.sweep();
+        (0..cut_off).for_each(|_| port.gateway.metrics().connection_overdue());
+    }
+}
+
+impl Port {
+    fn admit(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        if self.connections.len() >= CONNECTIONS_MAX {
+            self.gateway.metrics().connection_refused();
+            // What does not fit into the socket's empty buffer is not worth waiting for.
+            let _ = stream.try_write(TOO_MANY);
+            return;
+        }
+        if let Err(e) = stream.set_nodelay(true) {
+            debug!(%peer, error = %e, "the connection ended before it began");
+            return;
+        }
+        let (key, connection) = self.connections.enter();
+        self.gateway.metrics().connection_opened();
+        let leave = Leave {
+            port: Arc::clone(self),
+            key,
+        };
+        let task = tokio::spawn(async move {
+            let port = Arc::clone(&leave.port);
+            let gateway = Arc::clone(&port.gateway);
+            let io = WatchedIo::new(stream, Arc::clone(&connection));
+            let service = service_fn(move |request| {
+                let (gateway, connection) = (Arc::clone(&gateway), Arc::clone(&connection));
+                async move { Ok::<_, Infallible>(gateway.handle(&connection, request).await) }
+            });
+            let mut http = pin!(port.http.serve_connection(io, service));
+            let (mut is_known, mut is_draining) = (false, false);
+            let served = poll_fn(|cx| {
+                // Asking a flag at each poll costs less than a channel that every connection waits on.
+                if !is_known {
+                    port.connections.set_waker(key, cx.waker());
+                    is_known = true;
+                }
+                if !is_draining && port.draining.load(Ordering::SeqCst) {
+                    http.as_mut().graceful_shutdown();
+                    is_draining = true;
+                }
+                http.as_mut().poll(cx)
+            });
+            if let Err(e) = served.await {
+                debug!(%peer, error = %e, "connection ended");
+            }
+        });
+        self.connections.set_task(key, task.abort_handle());
+    }
+}
+
+/// Takes the connection out of the table, however its task ends.
+struct Leave {
+    port: Arc<Port>,
+    key: Key,
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        self.port.connections.leave(self.key);
+        self.port.gateway.metrics().connection_closed();
+    }
+}

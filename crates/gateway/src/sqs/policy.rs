@@ -1,0 +1,40 @@
+//! Edits of a queue's policy. Called by `AddPermission` and `RemovePermission`.
+
+use levada_engine::proto::CatalogRefusal;
+use levada_types::QueueArn;
+use levada_wire::sqs::SqsError;
+
+use super::context::{Context, arn_of};
+use super::refusal;
+use crate::front::Failure;
+use crate::limits::CHANGE_ATTEMPTS_MAX;
+
+const ATTRIBUTE: &str = "Policy";
+
+/// Changes the policy of the queue at `url`. `edit` may be asked more than once: it is tried anew when
+/// somebody else changed the queue meanwhile.
+pub(super) async fn change(
+    cx: &Context<'_>,
+    url: &str,
+    edit: impl Fn(Option<&str>, &QueueArn) -> Result<String, SqsError>,
+) -> Result<(), Failure> {
+    for _ in 0..CHANGE_ATTEMPTS_MAX {
+        let queue = cx.current_queue(url).await?;
+        let policy = edit(
+            queue.attributes.get(ATTRIBUTE).map(String::as_str),
+            &arn_of(&queue),
+        )?;
+        let attributes = [(ATTRIBUTE.to_owned(), policy)].into();
+        match cx
+            .broker
+            .set_queue_attributes(&queue, attributes, Some(queue.version))
+            .await?
+        {
+            Ok(_) => return Ok(()),
+            Err(CatalogRefusal::Changed) => {}
+            Err(refusal) => return Err(refusal::of_queue(refusal, &queue.name)),
+        }
+    }
+    // Somebody else changed the queue at the same time, again and again.
+    Err(levada_wire::AwsError::throttling().into())
+}

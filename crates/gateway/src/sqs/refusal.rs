@@ -1,0 +1,39 @@
+//! AWS's words for what the catalog refused.
+
+use levada_engine::proto::CatalogRefusal;
+use levada_types::QueueName;
+use levada_types::limits::QUEUE_TAGS_MAX;
+use levada_wire::AwsError;
+use levada_wire::sqs::paging::TaskHandle;
+use levada_wire::sqs::{SqsError, StartMessageMoveTaskRequest};
+use tracing::error;
+
+use crate::front::Failure;
+
+/// The refusal of a change of `queue`, where the action has no words of its own.
+pub(super) fn of_queue(refusal: CatalogRefusal, queue: &QueueName) -> Failure {
+    match refusal {
+        CatalogRefusal::NoSuchQueue => SqsError::queue_does_not_exist().into(),
+        CatalogRefusal::DeletedRecently => SqsError::queue_deleted_recently().into(),
+        CatalogRefusal::PurgeInProgress => SqsError::purge_queue_in_progress(queue.as_str()).into(),
+        CatalogRefusal::TooManyTags => {
+            let message = format!(
+                "Too many tags added for queue {queue}. The maximum number of tags is {QUEUE_TAGS_MAX}."
+            );
+            SqsError::invalid_parameter(message).into()
+        }
+        CatalogRefusal::NoSuchTask | CatalogRefusal::TaskNotRunning => {
+            TaskHandle::not_running().into()
+        }
+        CatalogRefusal::TaskActive => StartMessageMoveTaskRequest::already_running().into(),
+        // Somebody else changed the queue at the same time, again and again.
+        CatalogRefusal::Changed => AwsError::throttling().into(),
+        CatalogRefusal::ExistsWithOtherAttributes => {
+            SqsError::queue_name_exists("Attributes").into()
+        }
+        CatalogRefusal::Unspecified => {
+            error!(%queue, "the catalog refused a change without a reason");
+            AwsError::internal_failure().into()
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Which protocol and action a request is, and the bytes that answer it.
+//!
+//! All services answer on one URL; `X-Amz-Target`, `Action` and the signature's scope tell them apart.
+
+mod encode;
+pub mod form;
+pub mod json;
+pub mod xml;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Uri, header};
+
+use crate::error::AwsError;
+use crate::{sqs, sts};
+pub use encode::{Encoded, Output, encode_error, encode_output};
+use form::Form;
+
+/// A wire protocol of AWS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// JSON with `X-Amz-Target`, content type `application/x-amz-json-1.0`.
+    Json10,
+    /// The same with 1.1.
+    Json11,
+    /// A form or a query string with `Action`, answered in XML.
+    Query,
+}
+
+impl Protocol {
+    /// The content type of answers.
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Json10 => "application/x-amz-json-1.0",
+            Self::Json11 => "application/x-amz-json-1.1",
+            Self::Query => "text/xml",
+        }
+    }
+
+    /// For metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Json10 => "json1.0",
+            Self::Json11 => "json1.1",
+            Self::Query => "query",
+        }
+    }
+}
+
+/// A service that this crate knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// Queues.
+    Sqs,
+    /// Security tokens: who am I.
+    Sts,
+}
+
+impl Service {
+    /// The service's name in a signature's scope.
+    pub const fn signing_name(self) -> &'static str {
+        match self {
+            Self::Sqs => "sqs",
+            Self::Sts => "sts",
+        }
+    }
+
+    /// The namespace of the service's XML.
+    pub const fn xmlns(self) -> &'static str {
+        match self {
+            Self::Sqs => "http://queue.amazonaws.com/doc/2012-11-05/",
+            Self::Sts => "https://sts.amazonaws.com/doc/2011-06-15/",
+        }
+    }
+
+    const fn api_version(self) -> &'static str {
+        match self {
+            Self::Sqs => "2012-11-05",
+            Self::Sts => "2011-06-15",
+        }
+    }
+}
+
+/// A typed request of one of the services.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Call {
+    /// To SQS.
+    Sqs(sqs::Request),
+    /// To STS.
+    Sts(sts::Request),
+}
+
+/// What a request turned out to be. The protocol is always known, so that an error can be answered
+/// in the caller's own.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    /// How it was said, and how it must be answered.
+    pub protocol: Protocol,
+    /// Whom it is for.
+    pub service: Service,
+    /// The action's name; empty if it is none of ours.
+    pub action: &'static str,
+    /// The request, decoded but not validated.
+    pub call: Result<Call, AwsError>,
+}
+
+/// The most bytes of a body that decoding accepts. A batch of 1 MiB whose every byte is written as
+/// `\u00XX` is 6 MiB; a form's `%XX` makes it 3. The gateway refuses longer ones while it reads.
+pub const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Finds protocol, service and action, and decodes the request.
+pub fn decode(method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Incoming {
+    if let Some(target) = headers.get("x-amz-target") {
+        return decode_json(target.to_str().unwrap_or(""), headers, body);
+    }
+    decode_query(method, uri, headers, body)
+}
+
+fn decode_json(target: &str, headers: &HeaderMap, body: &[u8]) -> Incoming {
+    let content_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or("");
+    let is_11 = content_type
+        .trim_start()
+        .starts_with("application/x-amz-json-1.1");
+    let protocol = if is_11 {
+        Protocol::Json11
+    } else {
+        Protocol::Json10
+    };
+    let mut incoming = Incoming {
+        protocol,
+        service: Service::Sqs,
+        action: "",
+        call: Err(AwsError::unknown_operation()),
+    };
+    let Some(("AmazonSQS", name)) = target.split_once('.') else {
+        return incoming;
+    };
+    let Some(action) = sqs::Action::from_name(name) else {
+        return incoming;
+    };
+    incoming.action = action.name();
+    incoming.call = sqs::Request::from_json(action, body).map(Call::Sqs);
+    incoming
+}
+
+fn decode_query(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Incoming {
+    let mut incoming = Incoming {
+        protocol: Protocol::Query,
+        service: service_of_scope(uri, headers).unwrap_or(Service::Sqs),
+        action: "",
+        call: Err(AwsError::missing_action()),
+    };
+    let body = if method == Method::POST { body } else { &[] };
+    let mut form = match Form::parse(uri.query().unwrap_or("").as_bytes(), body) {
+        Ok(form) => form,
+        Err(e) => {
+            incoming.call = Err(e);
+            return incoming;
+        }
+    };
+    let Some(name) = form
+        .get("Action")
+        .filter(|a| !a.is_empty())
+        .map(str::to_owned)
+    else {
+        return incoming;
+    };
+    if let Some(action) = sts::Action::from_name(&name) {
+        incoming.service = Service::Sts;
+        incoming.action = action.name();
+        incoming.call = Ok(Call::Sts(sts::Request::from_form(action, &form)));
+    } else if let Some(action) = sqs::Action::from_name(&name) {
+        incoming.service = Service::Sqs;
+        incoming.action = action.name();
+        if uri.path() != "/" {
+            form.set_default("QueueUrl", uri.path());
+        }
+        incoming.call = sqs::Request::from_form(action, &form).map(Call::Sqs);
+    } else {
+        let version = form
+            .get("Version")
+            .unwrap_or(incoming.service.api_version())
+            .to_owned();
+        incoming.call = Err(AwsError::invalid_action(&name, &version));
+    }
+    incoming
+}
+
+/// The service that a signature's scope names, if it is one of ours.
+fn service_of_scope(uri: &Uri, headers: &HeaderMap) -> Option<Service> {
+    let signature = crate::sigv4::parse(uri, headers).ok().flatten()?;
+    [Service::Sqs, Service::Sts]
+        .into_iter()
+        .find(|s| s.signing_name() == &*signature.service)
+}

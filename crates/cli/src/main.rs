@@ -1,0 +1,101 @@
+//! The `levada` binary: `serve`, `cluster status`, `bench`, `version`.
+
+mod bench;
+mod client;
+mod cluster;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use levada_server::{Config, Ending};
+
+/// The log's and the blocks' buffers live for seconds and come again: this allocator keeps their pages.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// Time for tasks that are left when a command has ended.
+const RUNTIME_SHUTDOWN_MAX: Duration = Duration::from_millis(500);
+
+/// A replicated message broker that speaks the API of Amazon SQS.
+#[derive(Parser)]
+#[command(name = "levada", version, propagate_version = true, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  levada serve                                 one durable node on http://127.0.0.1:4566, data in ./levada-data
+  levada serve --config /etc/levada.toml       a node of a cluster
+  levada cluster status                        nodes, partitions, leaders, lag
+  aws --endpoint-url http://127.0.0.1:4566 sqs create-queue --queue-name orders";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a node until SIGTERM or SIGINT; a second signal ends it at once.
+    #[command(after_help = "\
+Examples:
+  levada serve
+  LEVADA_HTTP_LISTEN=0.0.0.0:4566 LEVADA_DATA_DIR=/data levada serve
+  levada serve --config cluster-configs/three-node/node-1.toml
+
+docs/configuration.md describes every setting.")]
+    Serve {
+        /// A TOML file; without it a single node with the defaults.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Look at a cluster.
+    #[command(subcommand)]
+    Cluster(cluster::Command),
+    /// Send, receive and delete messages through a running node, and say how fast that went.
+    Bench(bench::Options),
+    /// Print the version.
+    Version,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Serve { config } => return serve(config),
+        Command::Cluster(command) => run(cluster::run(command)),
+        Command::Bench(options) => run(bench::run(options)),
+        Command::Version => writeln!(std::io::stdout(), "levada {}", env!("CARGO_PKG_VERSION"))
+            .map_err(client::Error::from),
+    };
+    outcome.map_or_else(failed, |()| ExitCode::SUCCESS)
+}
+
+fn serve(path: Option<PathBuf>) -> ExitCode {
+    let started = Config::load(path.as_deref(), |name| std::env::var(name).ok())
+        .and_then(|config| levada_server::start_logs(&config.log).map(|()| config));
+    let config = match started {
+        Ok(config) => config,
+        Err(e) => return failed(e),
+    };
+    match run(levada_server::serve(config)) {
+        Ok(Ending::Graceful) => ExitCode::SUCCESS,
+        // What is left is not waited for: the disk holds what was acknowledged.
+        Ok(Ending::Forced) => std::process::exit(1),
+        Err(e) => failed(e),
+    }
+}
+
+/// Runs a command on a runtime of its own.
+fn run<T, E: From<std::io::Error>>(command: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let outcome = runtime.block_on(command);
+    runtime.shutdown_timeout(RUNTIME_SHUTDOWN_MAX);
+    outcome
+}
+
+fn failed(error: impl std::fmt::Display) -> ExitCode {
+    // Without a standard error there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "levada: {error}");
+    ExitCode::FAILURE
+}

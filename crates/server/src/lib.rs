@@ -1,0 +1,17 @@
+//! One node as a process: its configuration, its wiring, its logs, its metrics, and its end.
+//!
+//! The `levada` binary calls [`Config::load`] and [`serve`]. What a page of management says is here; how
+//! it is served is the gateway's.
+
+pub mod config;
+mod declare;
+mod logs;
+mod pages;
+mod process;
+mod prometheus;
+mod serve;
+mod status;
+
+pub use config::{Config, ConfigError};
+pub use logs::start_logs;
+pub use serve::{Ending, ServeError, serve};

@@ -1,0 +1,84 @@
+//! The pages of management, as the gateway asks for them.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
+
+use levada_cluster::Node;
+use levada_gateway::{Admin, RequestMetrics};
+
+use crate::{prometheus, status};
+
+/// What the pages are made of.
+pub(crate) struct Pages {
+    /// Put in when it has joined its cluster, taken out when the process stops.
+    node: RwLock<Option<Node>>,
+    stopping: AtomicBool,
+    requests: Arc<RequestMetrics>,
+    started: Instant,
+}
+
+impl Pages {
+    /// Pages of a process that has just started.
+    pub(crate) fn new(requests: Arc<RequestMetrics>) -> Self {
+        Self {
+            node: RwLock::new(None),
+            stopping: AtomicBool::new(false),
+            requests,
+            started: Instant::now(),
+        }
+    }
+
+    /// The node is there.
+    pub(crate) fn put_node(&self, node: Node) {
+        *self.node.write().unwrap_or_else(PoisonError::into_inner) = Some(node);
+    }
+
+    /// From now on the node is not ready, so that nobody sends it new clients.
+    pub(crate) fn begin_stopping(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+    }
+
+    /// The node, to shut it down.
+    pub(crate) fn take_node(&self) -> Option<Node> {
+        self.node
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
+    fn with_node<T>(&self, look: impl FnOnce(&Node) -> T) -> Option<T> {
+        self.node
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .map(look)
+    }
+}
+
+impl Admin for Pages {
+    fn ready(&self) -> Result<(), String> {
+        if self.stopping.load(Ordering::SeqCst) {
+            return Err("stopping".to_owned());
+        }
+        self.with_node(Node::ready)
+            .unwrap_or_else(|| Err("waiting for the other nodes of the cluster".to_owned()))
+    }
+
+    fn metrics(&self) -> String {
+        let ready = self.ready().is_ok();
+        let node = self.with_node(|node| prometheus::NodeFigures {
+            status: node.status(),
+            stats: node.stats(),
+            broker: node.broker(),
+        });
+        prometheus::page(&self.requests, node.as_ref(), ready, self.started.elapsed())
+    }
+
+    fn status(&self) -> String {
+        match self.with_node(Node::status) {
+            Some(cluster) => status::document(&cluster, self.ready()).to_string(),
+            None => serde_json::json!({ "ready": false, "reason": self.ready().err() }).to_string(),
+        }
+    }
+}

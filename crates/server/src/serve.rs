@@ -1,0 +1,176 @@
+//! The life of the process: start, ready, stop.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use levada_cluster::{Node, NodeOptions, StartError};
+use levada_gateway::{Admin as _, Gateway, GatewayOptions, Listening, RequestMetrics};
+use thiserror::Error;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{info, warn};
+
+use crate::config::Config;
+use crate::declare;
+use crate::pages::Pages;
+use crate::process;
+
+/// Time for requests under way, once the process was told to stop.
+const DRAIN_MAX: Duration = Duration::from_secs(4);
+/// How often a node that has started asks whether it is ready.
+const READY_POLL: Duration = Duration::from_millis(10);
+/// Time for the whole stop: after that the process ends, as it could have been killed at any time.
+const STOP_MAX: Duration = Duration::from_secs(10);
+
+/// Why a node did not serve.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// The node did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The port for clients cannot be opened.
+    #[error(
+        "cannot listen for clients on {address}: {error}; is another process there? Set http.listen or LEVADA_HTTP_LISTEN"
+    )]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The system gives no threads, or no signals.
+    #[error("the system refuses what a node needs: {0}")]
+    System(#[from] io::Error),
+}
+
+/// How a node came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// In good order.
+    Graceful,
+    /// Cut short, by a second signal or because it took too long.
+    Forced,
+}
+
+/// Runs a node until a signal ends it.
+///
+/// The port is open before the node has found the others, so that it can say that it lives.
+pub async fn serve(config: Config) -> Result<Ending, ServeError> {
+    let begun = Instant::now();
+    let mut signals = Signals::new()?;
+    process::raise_file_limit();
+    let requests = Arc::new(RequestMetrics::default());
+    let pages = Arc::new(Pages::new(Arc::clone(&requests)));
+    let gateway = Arc::new(Gateway::new(
+        gateway_options(&config),
+        pages.clone(),
+        requests,
+    ));
+    let listening = levada_gateway::listen(config.http_listen, Arc::clone(&gateway)).await;
+    let listening = listening.map_err(|error| ServeError::Listen {
+        address: config.http_listen,
+        error,
+    })?;
+    let peers = config.peers.as_ref().map_or("none", |peers| &peers.address);
+    info!(http = %listening.local_address(), peers, data_dir = %config.data_dir.display(), "started");
+    let name = tokio::select! {
+        failed = run(&pages, &gateway, &config, begun) => return Err(failed),
+        name = signals.next() => name,
+    };
+    info!(signal = name, "stopping");
+    let ending = tokio::select! {
+        ending = stop(listening, &pages) => ending,
+        _ = signals.next() => Ending::Forced,
+    };
+    match ending {
+        Ending::Graceful => info!("stopped"),
+        Ending::Forced => warn!("stopped at once; what was acknowledged is on disk"),
+    }
+    Ok(ending)
+}
+
+/// Starts the node, waits until it is ready, sees to what should exist then, and waits for ever. Ends
+/// only with the reason why the node did not start.
+async fn run(pages: &Pages, gateway: &Arc<Gateway>, config: &Config, begun: Instant) -> ServeError {
+    let node = match Node::start(node_options(config)).await {
+        Ok(node) => node,
+        Err(e) => return e.into(),
+    };
+    let broker = node.broker();
+    pages.put_node(node);
+    gateway.open(broker.clone());
+    while pages.ready().is_err() || broker.catch_up_catalog().await.is_err() {
+        tokio::time::sleep(READY_POLL).await;
+    }
+    info!(
+        after_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+        "ready"
+    );
+    declare::declare(gateway, declare::declarations(config)).await;
+    std::future::pending().await
+}
+
+/// Turns new clients away, answers those that are here, hands the leaders over.
+async fn stop(listening: Listening, pages: &Pages) -> Ending {
+    pages.begin_stopping();
+    let stopped = async {
+        listening.stop(DRAIN_MAX).await;
+        if let Some(node) = pages.take_node() {
+            node.shutdown().await;
+        }
+    };
+    match tokio::time::timeout(STOP_MAX, stopped).await {
+        Ok(()) => Ending::Graceful,
+        Err(_) => Ending::Forced,
+    }
+}
+
+fn node_options(config: &Config) -> NodeOptions {
+    let peers = config.peers.clone();
+    NodeOptions {
+        data_dir: config.data_dir.clone(),
+        peers_listen: peers.as_ref().map(|peers| peers.listen),
+        members: peers
+            .as_ref()
+            .map(|peers| peers.members.clone())
+            .unwrap_or_default(),
+        peers_address: peers.map(|peers| peers.address).unwrap_or_default(),
+        http_address: config
+            .public_url
+            .clone()
+            .unwrap_or_else(|| config.http_listen.to_string()),
+        partitions: config.partitions,
+    }
+}
+
+fn gateway_options(config: &Config) -> GatewayOptions {
+    GatewayOptions {
+        default_account: config.account,
+        default_region: config.region.clone(),
+        public_url: config.public_url.clone(),
+        deleted_name_wait_ms: u64::from(config.deleted_name_wait_secs) * 1_000,
+    }
+}
+
+/// The signals that end the process.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

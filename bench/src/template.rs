@@ -1,0 +1,127 @@
+//! Requests made once and stamped before each send: fields of twenty digits are overwritten in place.
+//!
+//! The fields of a message are, in order: the time that its body begins with, and for FIFO queues its group
+//! and its deduplication id.
+
+use crate::http;
+
+/// What stands for a field until it is stamped.
+const BLANK: &str = "@@@@@@@@@@@@@@@@@@@@";
+
+/// Digits of a `u64`, zeros in front.
+pub(crate) const FIELD_DIGITS: usize = BLANK.len();
+
+/// A request with fields.
+#[derive(Clone)]
+pub(crate) struct Template {
+    bytes: Vec<u8>,
+    fields: Vec<usize>,
+}
+
+impl Template {
+    fn new(host: &str, action: &str, body: &str) -> Self {
+        let bytes = http::request(host, action, body);
+        let fields = memchr::memmem::find_iter(&bytes, BLANK).collect();
+        Self { bytes, fields }
+    }
+
+    /// SendMessage with a body of `bytes` that begins with a field.
+    pub(crate) fn send(host: &str, queue: &str, bytes: usize, fifo: bool) -> Self {
+        let body = format!(
+            "{{\"QueueUrl\":\"{}\",{}}}",
+            queue_url(host, queue),
+            message(bytes, fifo)
+        );
+        Self::new(host, "SendMessage", &body)
+    }
+
+    /// SendMessageBatch of `count` such messages.
+    pub(crate) fn send_batch(
+        host: &str,
+        queue: &str,
+        bytes: usize,
+        fifo: bool,
+        count: usize,
+    ) -> Self {
+        let entries: Vec<String> = (0..count)
+            .map(|index| format!("{{\"Id\":\"{index}\",{}}}", message(bytes, fifo)))
+            .collect();
+        let url = queue_url(host, queue);
+        let body = format!(
+            "{{\"QueueUrl\":\"{url}\",\"Entries\":[{}]}}",
+            entries.join(",")
+        );
+        Self::new(host, "SendMessageBatch", &body)
+    }
+
+    /// ReceiveMessage: no fields.
+    pub(crate) fn receive(host: &str, queue: &str, count: usize, wait_s: u64) -> Self {
+        let url = queue_url(host, queue);
+        let body = format!(
+            "{{\"QueueUrl\":\"{url}\",\"MaxNumberOfMessages\":{count},\"WaitTimeSeconds\":{wait_s}}}"
+        );
+        Self::new(host, "ReceiveMessage", &body)
+    }
+
+    /// Overwrites field number `index`.
+    pub(crate) fn stamp(&mut self, index: usize, mut value: u64) {
+        let at = self.fields[index];
+        for digit in self.bytes[at..at + FIELD_DIGITS].iter_mut().rev() {
+            *digit = b'0' + u8::try_from(value % 10).unwrap_or(0);
+            value /= 10;
+        }
+    }
+
+    /// What goes on the wire.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// The URL of a queue as a client of this host knows it.
+pub(crate) fn queue_url(host: &str, queue: &str) -> String {
+    format!("http://{host}/000000000000/{queue}")
+}
+
+fn message(bytes: usize, fifo: bool) -> String {
+    let filler = "x".repeat(bytes.saturating_sub(FIELD_DIGITS));
+    let body = format!("\"MessageBody\":\"{BLANK}{filler}\"");
+    if fifo {
+        format!("{body},\"MessageGroupId\":\"g{BLANK}\",\"MessageDeduplicationId\":\"d{BLANK}\"")
+    } else {
+        body
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_stamped_in_order() {
+        let mut template = Template::send_batch("h:1", "q.fifo", 1024, true, 2);
+        for (index, value) in [1, 2, 3, 4, 5, u64::MAX].into_iter().enumerate() {
+            template.stamp(index, value);
+        }
+        let text = String::from_utf8(template.bytes().to_vec()).unwrap();
+        let (_, body) = text.split_once("\r\n\r\n").unwrap();
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        let entry = &body["Entries"][1];
+        assert!(
+            entry["MessageBody"]
+                .as_str()
+                .unwrap()
+                .starts_with("00000000000000000004xxx")
+        );
+        assert_eq!(entry["MessageBody"].as_str().unwrap().len(), 1024);
+        assert_eq!(entry["MessageGroupId"], "g00000000000000000005");
+        assert_eq!(entry["MessageDeduplicationId"], "d18446744073709551615");
+        assert!(!text.contains('@'));
+    }
+
+    #[test]
+    fn a_standard_message_has_one_field() {
+        assert_eq!(Template::send("h:1", "q", 100, false).fields.len(), 1);
+        assert_eq!(Template::receive("h:1", "q", 10, 1).fields.len(), 0);
+    }
+}

@@ -1,0 +1,293 @@
+"""Real `levada` processes on free ports and directories of their own.
+
+Nothing here talks SQS. A node is ready when GET /health/ready answers 200; it is ended by its own pid and by
+nothing else, and its log stays readable until its directory goes.
+"""
+
+import http.client
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+# A node on an empty directory is ready within 5 s; a busy machine gets more, a hung one is not waited for.
+READY_TIMEOUT_S = 60
+# A node hands its leaders over before it ends.
+STOP_TIMEOUT_S = 20
+POLL_S = 0.01
+# Below the range that Linux takes source ports from: a port that a killed node left must still be free for
+# it a moment later, and a client that dials it meanwhile must not be connected to itself.
+PORTS = range(20_000, 32_000)
+
+
+class NotReady(AssertionError):
+    """A node ended, or did not become ready in time."""
+
+
+def binary():
+    """The binary under test: LEVADA_BIN, else the newest that cargo built here."""
+    named = os.environ.get("LEVADA_BIN")
+    if named:
+        return Path(named).resolve()
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    built = [target / profile / "levada" for profile in ("release", "debug")]
+    built = sorted((p for p in built if p.exists()), key=lambda p: p.stat().st_mtime)
+    if not built:
+        raise FileNotFoundError("no levada binary: run `cargo build -p levada`, or set LEVADA_BIN")
+    return built[-1]
+
+
+def free_ports(count):
+    """Ports that nobody listens on now, each given out once by this process."""
+    found = []
+    while len(found) < count:
+        port = random.SystemRandom().choice(PORTS)
+        if port in _given:
+            continue
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        _given.add(port)
+        found.append(port)
+    return found
+
+
+_given = set()
+
+
+class Node:
+    """One process. Its directory holds `node.toml`, `log` and `data/`."""
+
+    def __init__(self, directory, http_port, peer_port=None, members=(), number=1, extra_config=""):
+        self.directory = Path(directory)
+        self.http_port = http_port
+        self.peer_port = peer_port
+        self.number = number
+        self.endpoint = f"http://127.0.0.1:{http_port}"
+        self.process = None
+        self.directory.mkdir(parents=True, exist_ok=True)
+        lines = [f'data_dir = "{self.data_dir}"', "", "[http]", f'listen = "127.0.0.1:{http_port}"']
+        if members:
+            quoted = ", ".join(f'"{m}"' for m in members)
+            lines += ["", "[peers]", f'listen = "127.0.0.1:{peer_port}"', f"members = [{quoted}]"]
+        (self.directory / "node.toml").write_text("\n".join(lines) + "\n" + extra_config)
+
+    @property
+    def data_dir(self):
+        """Where the node keeps its disk."""
+        return self.directory / "data"
+
+    @property
+    def log_path(self):
+        """What the node said, over all its lives."""
+        return self.directory / "log"
+
+    @property
+    def pid(self):
+        """The pid of the process, or None."""
+        return self.process.pid if self.process else None
+
+    def alive(self):
+        """True while the process runs (a paused one runs)."""
+        return self.process is not None and self.process.poll() is None
+
+    def launch(self):
+        """Starts the process and returns at once."""
+        assert not self.alive(), f"node {self.number} runs already"
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("LEVADA_")}
+        with open(self.log_path, "ab") as log:
+            log.write(f"---- start at {time.time():.3f}\n".encode())
+            log.flush()
+            self.process = subprocess.Popen(
+                [str(binary()), "serve", "--config", str(self.directory / "node.toml")],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+            )
+        return self
+
+    def start(self, timeout_s=READY_TIMEOUT_S):
+        """Starts the process and returns when it is ready."""
+        self.launch()
+        return self.wait_ready(timeout_s)
+
+    def wait_ready(self, timeout_s=READY_TIMEOUT_S):
+        """Returns when /health/ready answers 200."""
+        return self.wait_for("/health/ready", timeout_s)
+
+    def wait_for(self, path, timeout_s=READY_TIMEOUT_S):
+        """Returns when GET `path` answers 200; shows the log if it does not."""
+        deadline = time.monotonic() + timeout_s
+        while self.status(path) != 200:
+            if not self.alive():
+                code = self.process.returncode if self.process else None
+                raise NotReady(f"node {self.number} ended with {code}\n{self.log_tail()}")
+            if time.monotonic() > deadline:
+                raise NotReady(f"node {self.number}: no 200 at {path} in {timeout_s} s\n{self.log_tail()}")
+            time.sleep(POLL_S)
+        return self
+
+    def status(self, path, timeout_s=2):
+        """The status of GET `path`, or None if nobody answers."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=timeout_s)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            connection.close()
+
+    def document(self, path, timeout_s=2):
+        """The JSON at GET `path`, or None if nobody answers."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=timeout_s)
+        try:
+            connection.request("GET", path)
+            return json.loads(connection.getresponse().read())
+        except (OSError, ValueError, http.client.HTTPException):
+            return None
+        finally:
+            connection.close()
+
+    def signal(self, number):
+        """Sends a signal to this process and no other."""
+        if self.alive():
+            os.kill(self.process.pid, number)
+
+    def kill(self):
+        """kill -9, and waits until the process is gone."""
+        self.signal(signal.SIGKILL)
+        if self.process:
+            self.process.wait()
+
+    def pause(self):
+        """SIGSTOP: the process stays, its sockets stay open, nothing is answered."""
+        self.signal(signal.SIGSTOP)
+
+    def resume(self):
+        """SIGCONT."""
+        self.signal(signal.SIGCONT)
+
+    def stop(self, timeout_s=STOP_TIMEOUT_S):
+        """SIGTERM, and waits; True if the node ended by itself in time."""
+        self.resume()
+        self.signal(signal.SIGTERM)
+        if not self.process:
+            return True
+        try:
+            self.process.wait(timeout_s)
+            return True
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return False
+
+    def wipe(self):
+        """Deletes what the node kept. It must not run."""
+        assert not self.alive(), f"node {self.number} runs"
+        shutil.rmtree(self.data_dir, ignore_errors=True)
+
+    def log_text(self):
+        """The whole log."""
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def log_tail(self, lines=40):
+        """The end of the log, for the report of a failure."""
+        return f"-- log of node {self.number}:\n" + "\n".join(self.log_text().splitlines()[-lines:])
+
+    def resident_bytes(self):
+        """Memory of the process that is in RAM now."""
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+        return 0
+
+    def cpu_s(self):
+        """CPU time that the process has used, user and system."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Cluster:
+    """`count` nodes that know each other. One node has no peers at all: it is `levada serve` alone."""
+
+    def __init__(self, count=3, directory=None, extra_config=""):
+        self.owned = directory is None
+        self.directory = Path(directory or tempfile.mkdtemp(prefix="levada-test-"))
+        ports = free_ports(2 * count)
+        members = [f"127.0.0.1:{p}" for p in ports[count:]] if count > 1 else []
+        self.nodes = [
+            Node(self.directory / f"n{i + 1}", ports[i], ports[count + i], members, i + 1, extra_config)
+            for i in range(count)
+        ]
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.close()
+
+    @property
+    def endpoints(self):
+        """The URL of every node."""
+        return [node.endpoint for node in self.nodes]
+
+    def start(self):
+        """Starts every node that does not run and waits until all are ready."""
+        try:
+            for node in self.nodes:
+                if not node.alive():
+                    node.launch()
+            for node in self.nodes:
+                node.wait_ready()
+            if len(self.nodes) > 1:
+                self.wait_whole()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def missing(self):
+        """What keeps the cluster from being whole: every running node a voter of every partition, and led."""
+        seen = [node.document("/_levada/status") for node in self.nodes]
+        if not all(seen):
+            return "a node does not answer"
+        nodes = {status.get("node") for status in seen}
+        for status in seen:
+            for partition in status.get("partitions") or [{}]:
+                if set(partition.get("voters", ())) != nodes:
+                    return f"partition {partition.get('partition')} has voters {partition.get('voters')} of {nodes}"
+                if partition.get("leader") not in nodes:
+                    return f"partition {partition.get('partition')} has no leader"
+        return None
+
+    def wait_whole(self, timeout_s=READY_TIMEOUT_S):
+        """Returns when one more fault could be survived."""
+        deadline = time.monotonic() + timeout_s
+        while what := self.missing():
+            if time.monotonic() > deadline:
+                raise NotReady(f"not whole in {timeout_s} s: {what}\n{self.logs(25)}")
+            time.sleep(0.05)
+        return self
+
+    def logs(self, lines=40):
+        """The end of every log."""
+        return "\n".join(node.log_tail(lines) for node in self.nodes)
+
+    def close(self):
+        """Kills what runs and deletes the directory, unless LEVADA_TEST_KEEP is set."""
+        for node in self.nodes:
+            node.kill()
+        if self.owned and not os.environ.get("LEVADA_TEST_KEEP"):
+            shutil.rmtree(self.directory, ignore_errors=True)

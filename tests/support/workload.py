@@ -1,0 +1,280 @@
+"""Producers and consumers that go on through any fault, and write down what they saw.
+
+Each worker talks to one node and goes to the next when a call fails, as a client behind a load balancer does.
+A send without an answer is repeated until it has one: with a new message on a standard queue, with the same
+deduplication id on a FIFO queue.
+"""
+
+import random
+import threading
+import time
+from collections import Counter
+
+from support.ledger import Fifo, Standard
+from support.sqs import Client, NotSent, ServiceError, Unknown
+
+# Long enough for an election under load; a client of a paused node gives up after it and goes elsewhere.
+CALL_TIMEOUT_S = 3
+# Claims that a fault lost come back within this.
+VISIBILITY_TIMEOUT_S = 6
+RETRY_S = 0.02
+
+
+class Worker(threading.Thread):
+    """A thread with a connection to one node at a time."""
+
+    def __init__(self, load, number):
+        super().__init__(daemon=True, name=f"{type(self).__name__}-{number}")
+        self.load = load
+        self.clients = [Client(e, timeout_s=CALL_TIMEOUT_S) for e in load.endpoints]
+        self.at = number % len(self.clients)
+        self.number = number
+        self.random = random.Random(f"{load.seed}-{self.name}")
+
+    def call(self, action, **parameters):
+        """One call to the present node. On failure: the next node, and the exception."""
+        try:
+            return self.clients[self.at].call(action, **parameters)
+        except ServiceError as error:
+            with self.load.lock:
+                self.load.errors[f"{action} {error.status} {error.code}"] += 1
+            if error.status >= 500:
+                self.at = (self.at + 1) % len(self.clients)
+                time.sleep(RETRY_S)
+            raise
+        except Unknown as error:
+            kind = "refused" if isinstance(error, NotSent) else "no answer"
+            with self.load.lock:
+                self.load.errors[f"{action} {kind}"] += 1
+            self.at = (self.at + 1) % len(self.clients)
+            time.sleep(RETRY_S)
+            raise
+
+    def run(self):
+        try:
+            self.work()
+        except Exception as error:  # noqa: BLE001 - a worker that dies silently would make every check pass
+            self.load.crashed.append(f"{self.name}: {error!r}")
+            raise
+        finally:
+            for client in self.clients:
+                client.close()
+
+
+class StandardProducer(Worker):
+    """Sends one message after the other."""
+
+    def work(self):
+        count = 0
+        body = f"{self.name} " + "x" * self.load.body_bytes
+        while self.load.producing.wait(0.1) or not self.load.stopping.is_set():
+            if self.load.stopping.is_set():
+                return
+            if not self.load.producing.is_set():
+                continue
+            count += 1
+            began = time.monotonic()
+            try:
+                answer = self.call("SendMessage", QueueUrl=self.load.standard_url, MessageBody=f"{count} {body}")
+            except (ServiceError, Unknown):
+                continue
+            now = time.monotonic()
+            self.load.standard.acknowledged(answer["MessageId"], now)
+            self.load.standard_sends.append((began, now))
+            time.sleep(self.load.think_s * self.random.random() * 2)
+
+
+class StandardConsumer(Worker):
+    """Receives and deletes."""
+
+    def work(self):
+        load = self.load
+        while not load.stopping.is_set():
+            began = time.monotonic()
+            try:
+                answer = self.call(
+                    "ReceiveMessage", QueueUrl=load.standard_url, MaxNumberOfMessages=10, WaitTimeSeconds=1
+                )
+            except (ServiceError, Unknown):
+                continue
+            ended = time.monotonic()
+            batch = answer.get("Messages") or []
+            for message in batch:
+                load.standard.delivered(message["MessageId"], message["ReceiptHandle"], began, ended)
+            if batch:
+                self.delete(batch)
+
+    def delete(self, batch):
+        entries = [{"Id": str(i), "ReceiptHandle": m["ReceiptHandle"]} for i, m in enumerate(batch)]
+        try:
+            answer = self.call("DeleteMessageBatch", QueueUrl=self.load.standard_url, Entries=entries)
+        except (ServiceError, Unknown):
+            return
+        now = time.monotonic()
+        for entry in answer.get("Successful") or []:
+            message = batch[int(entry["Id"])]
+            self.load.standard.delete_acknowledged(message["MessageId"], message["ReceiptHandle"], now)
+
+
+class FifoProducer(Worker):
+    """Sends the messages of one group, each until it is acknowledged."""
+
+    def work(self):
+        load, group, index = self.load, f"g{self.number}", 0
+        tail = " " + "x" * load.body_bytes
+        while not load.stopping.is_set():
+            if not load.producing.wait(0.1):
+                continue
+            began = time.monotonic()
+            try:
+                answer = self.call(
+                    "SendMessage",
+                    QueueUrl=load.fifo_url,
+                    MessageBody=f"{group} {index}{tail}",
+                    MessageGroupId=group,
+                    MessageDeduplicationId=f"{group}-{index}",
+                )
+            except (ServiceError, Unknown):
+                continue
+            now = time.monotonic()
+            load.fifo.acknowledged(group, index, answer["MessageId"])
+            load.fifo_sends.append((began, now))
+            index += 1
+            time.sleep(load.think_s * self.random.random() * 2)
+
+
+class FifoConsumer(Worker):
+    """Receives and deletes, group by group."""
+
+    def work(self):
+        load = self.load
+        while not load.stopping.is_set():
+            began = time.monotonic()
+            try:
+                answer = self.call("ReceiveMessage", QueueUrl=load.fifo_url, MaxNumberOfMessages=10, WaitTimeSeconds=1)
+            except (ServiceError, Unknown):
+                continue
+            ended = time.monotonic()
+            groups = {}
+            for message in answer.get("Messages") or []:
+                group, index = message["Body"].split(" ", 2)[:2]
+                groups.setdefault(group, []).append((int(index), message))
+            for group, batch in groups.items():
+                load.fifo.delivered(group, [(i, m["MessageId"]) for i, m in batch], began, ended)
+            for group, batch in groups.items():
+                self.delete(group, batch)
+
+    def delete(self, group, batch):
+        load = self.load
+        load.fifo.delete_begins(group, [i for i, _ in batch])
+        entries = [{"Id": str(i), "ReceiptHandle": m["ReceiptHandle"]} for i, m in batch]
+        try:
+            answer = self.call("DeleteMessageBatch", QueueUrl=load.fifo_url, Entries=entries)
+        except (ServiceError, Unknown):
+            return
+        now = time.monotonic()
+        for entry in answer.get("Successful") or []:
+            load.fifo.delete_acknowledged(group, int(entry["Id"]), now)
+
+
+class Load:
+    """A standard and a FIFO queue under work. Use as a context."""
+
+    def __init__(self, endpoints, name, seed=0, body_bytes=200, think_s=0.01, workers=4):
+        self.endpoints, self.name, self.seed = list(endpoints), name, seed
+        self.body_bytes, self.think_s = body_bytes, think_s
+        self.lock = threading.Lock()
+        self.errors, self.crashed = Counter(), []
+        self.standard, self.fifo = Standard(), Fifo()
+        self.standard_sends, self.fifo_sends = [], []  # (began, acknowledged)
+        self.producing, self.stopping = threading.Event(), threading.Event()
+        kinds = (StandardProducer, StandardConsumer, FifoProducer, FifoConsumer)
+        self.standard_url = self._create(f"{name}-standard", {})
+        self.fifo_url = self._create(f"{name}-fifo.fifo", {"FifoQueue": "true"})
+        self.workers = [kind(self, n) for kind in kinds for n in range(workers)]
+
+    def _create(self, name, attributes):
+        attributes = {"VisibilityTimeout": str(VISIBILITY_TIMEOUT_S), **attributes}
+        return self.ask("CreateQueue", QueueName=name, Attributes=attributes)["QueueUrl"]
+
+    def ask(self, action, timeout_s=30, **parameters):
+        """A call that is repeated at node after node until it is answered."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            for endpoint in self.endpoints:
+                client = Client(endpoint, timeout_s=CALL_TIMEOUT_S)
+                try:
+                    return client.call(action, **parameters)
+                except (Unknown, ServiceError) as error:
+                    if time.monotonic() > deadline:
+                        raise AssertionError(f"{action} was not answered in {timeout_s} s: {error}") from error
+                    time.sleep(RETRY_S)
+                finally:
+                    client.close()
+
+    def __enter__(self):
+        self.producing.set()
+        for worker in self.workers:
+            worker.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        self.producing.set()
+        for worker in self.workers:
+            worker.join(CALL_TIMEOUT_S + 5)
+
+    def violations(self):
+        """Every promise that was seen broken so far."""
+        return self.crashed + self.standard.violations + self.fifo.violations
+
+    def drain(self, timeout_s=60):
+        """Stops the producers, lets the consumers finish, and says what is wrong then, if anything."""
+        self.producing.clear()
+        deadline = time.monotonic() + timeout_s
+        wrong = self._undrained()
+        while wrong and time.monotonic() < deadline:
+            time.sleep(0.2)
+            wrong = self._undrained()
+        return wrong + self.violations()
+
+    def resume(self):
+        """Lets the producers go on after `drain`."""
+        self.producing.set()
+
+    def _undrained(self):
+        wrong = []
+        for what, ledger in (("standard", self.standard), ("FIFO", self.fifo)):
+            if missing := ledger.outstanding():
+                wrong.append(f"{what}: {missing} acknowledged messages were never received")
+        names = [f"ApproximateNumberOfMessages{s}" for s in ("", "NotVisible", "Delayed")]
+        for url in (self.standard_url, self.fifo_url):
+            read = self.ask("GetQueueAttributes", QueueUrl=url, AttributeNames=names)["Attributes"]
+            if any(int(read[n]) for n in names):
+                wrong.append(f"{url} is not empty: {read}")
+        return wrong
+
+    def pauses(self, since, until):
+        """The longest time without an acknowledged send, standard and FIFO, in seconds."""
+        return tuple(_longest_gap(sends, since, until) for sends in (self.standard_sends, self.fifo_sends))
+
+    def summary(self):
+        """Counts, for the end of a run."""
+        lines = []
+        for what, ledger in (("standard", self.standard), ("FIFO", self.fifo)):
+            lines.append(
+                f"{what}: {ledger.sent} sends acknowledged, {ledger.received} received"
+                f" ({ledger.repeated} of them again), {ledger.deleted} deletes acknowledged"
+            )
+        failed = ", ".join(f"{name} x{count}" for name, count in self.errors.most_common(12))
+        lines.append(f"calls that failed: {failed or 'none'}")
+        return "\n".join(lines)
+
+
+def _longest_gap(sends, since, until):
+    longest, before = 0.0, since
+    # Several threads append, so neighbours may be out of order by a scheduler's turn.
+    for at in sorted(acknowledged for _, acknowledged in list(sends) if since <= acknowledged <= until):
+        longest = max(longest, at - before)
+        before = at
+    return max(longest, until - before)

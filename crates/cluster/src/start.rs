@@ -37,10 +37,10 @@ const SPARE_TIMEOUT: Duration = Duration::from_secs(15);
 /// A member that answers nothing for so long is asked to be replaced as leader. Less than a lease, so that
 /// the votes are asked for when the lease ends; a member that is only slow keeps its leases.
 const SILENCE: Duration = Duration::from_millis(450);
-/// How raft-engine says that its lock is held.
-const LOCKED: &str = "Failed to lock file";
-/// For how long the lock is waited for: 5 s.
-const LOCK_TRIES_MAX: u32 = 100;
+/// How raft-engine and sled say that their lock is held.
+const LOCKED: [&str; 2] = ["Failed to lock file", "could not acquire lock"];
+/// For how long a lock is waited for: 10 s.
+const LOCK_TRIES_MAX: u32 = 200;
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
 /// Damaged directories that are kept side by side; an operator deletes them.
 const SET_ASIDE_MAX: u32 = 100;
@@ -278,38 +278,37 @@ async fn open_core(
     Ok((Arc::new(core), storage))
 }
 
-/// A log that another owner holds is in use, never damaged: a directory must not be set aside under whoever
+/// Opens what may be held: that is in use, never damaged, and a directory must not be set aside under whoever
 /// writes to it. A node that was stopped in this process gives it back when its last task has noticed.
-fn open_log(path: &Path) -> Result<LogStore, StartError> {
-    let mut tries = 0;
-    loop {
-        match LogStore::open(path, LogOptions::default()) {
-            Ok(log) => return Ok(log),
+fn open_when_free<T, E: std::fmt::Display>(
+    path: &Path,
+    open: impl Fn(&Path) -> Result<T, E>,
+) -> Result<Arc<T>, StartError> {
+    for _ in 0..LOCK_TRIES_MAX {
+        match open(path) {
+            Ok(opened) => return Ok(Arc::new(opened)),
             Err(error) => {
                 let error = error.to_string();
-                if !error.contains(LOCKED) {
+                if !LOCKED.iter().any(|held| error.contains(held)) {
                     return Err(StartError::Damaged(error));
                 }
-                tries += 1;
-                if tries == LOCK_TRIES_MAX {
-                    return Err(StartError::DataDir(format!(
-                        "{} is in use by another process; stop that one first",
-                        path.display()
-                    )));
-                }
-                std::thread::sleep(LOCK_PAUSE);
             }
         }
+        // Nothing announces that a file's lock is free.
+        std::thread::sleep(LOCK_PAUSE);
     }
+    Err(StartError::DataDir(format!(
+        "{} is in use by another process; stop that one first",
+        path.display()
+    )))
 }
 
 type Paths = (PathBuf, PathBuf, PathBuf);
 type Opened = (Arc<LogStore>, Arc<BlockStore>, Arc<CheckpointStore>);
 
 fn open_storage((log, blocks, checkpoints): &Paths) -> Result<Opened, StartError> {
-    let damaged = |e: &dyn std::fmt::Display| StartError::Damaged(e.to_string());
-    let log = open_log(log)?;
-    let blocks = BlockStore::open(blocks, BlockOptions::default()).map_err(|e| damaged(&e))?;
-    let checkpoints = CheckpointStore::open(checkpoints).map_err(|e| damaged(&e))?;
-    Ok((Arc::new(log), Arc::new(blocks), Arc::new(checkpoints)))
+    let log = open_when_free(log, |path| LogStore::open(path, LogOptions::default()))?;
+    let blocks = open_when_free(blocks, |path| BlockStore::open(path, BlockOptions::default()))?;
+    let checkpoints = open_when_free(checkpoints, CheckpointStore::open)?;
+    Ok((log, blocks, checkpoints))
 }

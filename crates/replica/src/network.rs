@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::StreamExt as _;
-use levada_rpc::{CallError, Class, Peer, Peers};
+use futures::{FutureExt as _, StreamExt as _};
+use levada_rpc::{CallError, Class, Peer, Peers, StreamReceiver};
 use levada_storage::blocks::{BlockId, BlockStore};
 use levada_types::{PartitionId, QueueId};
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
@@ -22,7 +22,6 @@ use openraft::raft::{
 };
 use openraft::{OptionalSend, Snapshot};
 use prost::Message as _;
-use tokio::task::JoinHandle;
 
 use crate::codec::{self, Vote};
 use crate::config::TypeConfig;
@@ -161,12 +160,29 @@ impl Connection {
     }
 }
 
-/// Ends the task that feeds a stream when the stream's answers are no longer wanted.
-struct Feeder(JoinHandle<()>);
+/// One stream of AppendEntries: what is sent and what is answered, driven by whoever waits for answers.
+///
+/// Requests are not drawn by a task of their own. It would outlive the session by a moment, and openraft
+/// gives all sessions to a follower one source: what such a task drew in that moment would be missing from
+/// the next session, and the follower would never hear of it.
+struct Session {
+    replies: StreamReceiver,
+    /// None when there is nothing more to send.
+    feed: Option<BoxFuture<'static, ()>>,
+}
 
-impl Drop for Feeder {
-    fn drop(&mut self) {
-        self.0.abort();
+impl Session {
+    async fn next_reply(&mut self) -> Option<Bytes> {
+        loop {
+            let Some(feed) = &mut self.feed else {
+                return self.replies.next().await;
+            };
+            tokio::select! {
+                biased;
+                reply = self.replies.next() => return reply,
+                () = feed => self.feed = None,
+            }
+        }
     }
 }
 
@@ -210,19 +226,23 @@ impl RaftNetworkV2<TypeConfig> for Connection {
                 .await
                 .map_err(rpc_error)?;
             let target = self.target;
-            let feeder = Feeder(tokio::spawn(async move {
+            let feed = async move {
                 while let Some(rpc) = input.next().await {
                     if tx.send(append_to(rpc, target)).await.is_err() {
                         break;
                     }
                 }
-            }));
-            let replies = futures::stream::unfold(Some((rx, feeder)), |state| async move {
-                let (mut rx, feeder) = state?;
-                match rx.next().await {
+            };
+            let session = Session {
+                replies: rx,
+                feed: Some(feed.boxed()),
+            };
+            let replies = futures::stream::unfold(Some(session), |session| async move {
+                let mut session = session?;
+                match session.next_reply().await {
                     None => Some((Err(lost()), None)),
                     Some(reply) => match append_reply_from(reply) {
-                        Ok(Ok(matched)) => Some((Ok(Ok(matched)), Some((rx, feeder)))),
+                        Ok(Ok(matched)) => Some((Ok(Ok(matched)), Some(session))),
                         Ok(Err(refused)) => Some((Ok(Err(refused)), None)),
                         Err(error) => Some((Err(unreadable(error)), None)),
                     },

@@ -14,6 +14,7 @@ mod log_store;
 mod machine;
 mod network;
 mod replicas;
+mod session;
 mod snapshot;
 mod time;
 

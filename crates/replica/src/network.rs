@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::{FutureExt as _, StreamExt as _};
-use levada_rpc::{CallError, Class, Peer, Peers, StreamReceiver};
+use futures::StreamExt as _;
+use levada_rpc::{CallError, Class, Peer, Peers};
 use levada_storage::blocks::{BlockId, BlockStore};
 use levada_types::{PartitionId, QueueId};
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
@@ -26,6 +26,7 @@ use prost::Message as _;
 use crate::codec::{self, Vote};
 use crate::config::TypeConfig;
 use crate::proto;
+use crate::session::Session;
 use crate::snapshot::PartitionSnapshot;
 
 /// Methods of the peer protocol that belong to Raft.
@@ -48,7 +49,7 @@ const SNAPSHOT_PART_BYTES: usize = 1024 * 1024;
 /// The receiver writes a part within this time or the transfer is given up, and begun anew later.
 const SNAPSHOT_CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
-type RpcError = RPCError<TypeConfig>;
+pub(crate) type RpcError = RPCError<TypeConfig>;
 type RaftSnapshot = openraft::type_config::alias::SnapshotOf<TypeConfig, PartitionSnapshot>;
 type BoxFuture<'a, T> = futures::future::BoxFuture<'a, T>;
 type BoxStream<'a, T> = futures::stream::BoxStream<'a, T>;
@@ -106,11 +107,11 @@ fn rpc_error(error: CallError) -> RpcError {
     }
 }
 
-fn unreadable(error: io::Error) -> RpcError {
+pub(crate) fn unreadable(error: io::Error) -> RpcError {
     RPCError::Network(NetworkError::new(&error))
 }
 
-fn lost() -> RpcError {
+pub(crate) fn lost() -> RpcError {
     RPCError::Unreachable(Unreachable::from_string("the link to the peer broke"))
 }
 
@@ -160,32 +161,6 @@ impl Connection {
     }
 }
 
-/// One stream of AppendEntries: what is sent and what is answered, driven by whoever waits for answers.
-///
-/// Requests are not drawn by a task of their own. It would outlive the session by a moment, and openraft
-/// gives all sessions to a follower one source: what such a task drew in that moment would be missing from
-/// the next session, and the follower would never hear of it.
-struct Session {
-    replies: StreamReceiver,
-    /// None when there is nothing more to send.
-    feed: Option<BoxFuture<'static, ()>>,
-}
-
-impl Session {
-    async fn next_reply(&mut self) -> Option<Bytes> {
-        loop {
-            let Some(feed) = &mut self.feed else {
-                return self.replies.next().await;
-            };
-            tokio::select! {
-                biased;
-                reply = self.replies.next() => return reply,
-                () = feed => self.feed = None,
-            }
-        }
-    }
-}
-
 impl RaftNetworkV2<TypeConfig> for Connection {
     type SnapshotData = PartitionSnapshot;
 
@@ -199,7 +174,7 @@ impl RaftNetworkV2<TypeConfig> for Connection {
 
     fn stream_append<'s, S>(
         &'s mut self,
-        mut input: S,
+        input: S,
         option: RPCOption,
     ) -> BoxFuture<
         's,
@@ -225,30 +200,8 @@ impl RaftNetworkV2<TypeConfig> for Connection {
                 .open(Class::Raft, method::APPEND_STREAM, self.partition.0)
                 .await
                 .map_err(rpc_error)?;
-            let target = self.target;
-            let feed = async move {
-                while let Some(rpc) = input.next().await {
-                    if tx.send(append_to(rpc, target)).await.is_err() {
-                        break;
-                    }
-                }
-            };
-            let session = Session {
-                replies: rx,
-                feed: Some(feed.boxed()),
-            };
-            let replies = futures::stream::unfold(Some(session), |session| async move {
-                let mut session = session?;
-                match session.next_reply().await {
-                    None => Some((Err(lost()), None)),
-                    Some(reply) => match append_reply_from(reply) {
-                        Ok(Ok(matched)) => Some((Ok(Ok(matched)), Some(session))),
-                        Ok(Err(refused)) => Some((Ok(Err(refused)), None)),
-                        Err(error) => Some((Err(unreadable(error)), None)),
-                    },
-                }
-            });
-            Ok(replies.boxed())
+            let session = Session::new(input, self.target, tx, rx);
+            Ok(session.answers())
         })
     }
 
@@ -441,7 +394,7 @@ fn vote_request_to(rpc: &VoteRequest<TypeConfig>, to: u64) -> proto::VoteRequest
     }
 }
 
-fn append_to(rpc: AppendEntriesRequest<TypeConfig>, to: u64) -> Bytes {
+pub(crate) fn append_to(rpc: AppendEntriesRequest<TypeConfig>, to: u64) -> Bytes {
     let request = proto::AppendRequest {
         vote: Some(codec::vote_to(&rpc.vote)),
         prev: rpc.prev_log_id.as_ref().map(codec::log_id_to),
@@ -482,7 +435,7 @@ pub(crate) fn append_reply_to(result: StreamAppendResult<TypeConfig>) -> Bytes {
         .into()
 }
 
-fn append_reply_from(body: Bytes) -> io::Result<StreamAppendResult<TypeConfig>> {
+pub(crate) fn append_reply_from(body: Bytes) -> io::Result<StreamAppendResult<TypeConfig>> {
     use proto::append_reply::Kind;
     let reply: proto::AppendReply = codec::decode(body, "append reply")?;
     Ok(

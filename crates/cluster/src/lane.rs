@@ -28,6 +28,10 @@ const PROPOSAL_BYTES_MAX: usize = 1024 * 1024;
 /// Proposals of one lane that are on their way at one time. What arrives meanwhile makes the next one
 /// larger, and each costs a sync and a turn of every thread on the way.
 const PROPOSALS_IN_FLIGHT_MAX: usize = 1;
+/// Those whom a proposal answers ask again at about the same time. The next one waits so long for as many as
+/// the last one had: it saves an entry, and with it a sync and a turn of every thread on every replica. The
+/// runtime's timers count in milliseconds, so this is the least that there is.
+const GATHER: Duration = Duration::from_millis(1);
 
 /// A command and where its outcome goes.
 struct Job {
@@ -122,6 +126,7 @@ async fn run(proposer: Arc<Proposer>, mut queue: mpsc::Receiver<Job>) {
     };
     let mut in_flight = FuturesUnordered::new();
     let mut batch = Vec::new();
+    let mut last_count = 0;
     loop {
         tokio::select! {
             Some((sequence, ())) = in_flight.next() => {
@@ -131,6 +136,8 @@ async fn run(proposer: Arc<Proposer>, mut queue: mpsc::Receiver<Job>) {
                 if count == 0 {
                     break;
                 }
+                gather(&mut queue, &mut batch, last_count).await;
+                last_count = batch.len();
                 // Nobody waits for these any more. A claim above all would hide messages for nothing.
                 batch.retain(|job| !job.reply.is_closed());
                 if batch.is_empty() {
@@ -143,6 +150,23 @@ async fn run(proposer: Arc<Proposer>, mut queue: mpsc::Receiver<Job>) {
         }
     }
     while in_flight.next().await.is_some() {}
+}
+
+/// Waits a moment for as many jobs as the last proposal had. A caller that is alone never waits.
+async fn gather(queue: &mut mpsc::Receiver<Job>, batch: &mut Vec<Job>, last_count: usize) {
+    let wanted = last_count.min(PROPOSAL_COMMANDS_MAX);
+    if batch.len() >= wanted {
+        return;
+    }
+    let until = Instant::now() + GATHER;
+    while batch.len() < wanted {
+        let more = queue.recv_many(batch, PROPOSAL_COMMANDS_MAX - batch.len());
+        match tokio::time::timeout_at(until, more).await {
+            Ok(count) if count > 0 => {}
+            // The time is over, or the last handle on the lane is gone.
+            _ => return,
+        }
+    }
 }
 
 /// Splits what was gathered where it grows too large for one proposal.
@@ -260,6 +284,28 @@ mod tests {
             sizes(vec![job(1), job(2 * PROPOSAL_BYTES_MAX), job(1)]),
             [1, 1, 1]
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_proposal_waits_for_as_many_as_the_last_had_but_not_for_long() {
+        let (jobs, mut queue) = mpsc::channel(8);
+        let mut batch = vec![job(1)];
+        gather(&mut queue, &mut batch, 1).await;
+        assert_eq!(batch.len(), 1, "one caller after another never waits");
+        let later = jobs.clone();
+        tokio::spawn(async move {
+            tokio::task::yield_now().await;
+            later.try_send(job(1)).ok();
+            later.try_send(job(1)).ok();
+        });
+        gather(&mut queue, &mut batch, 3).await;
+        assert_eq!(batch.len(), 3);
+        let begun = Instant::now();
+        gather(&mut queue, &mut batch, 4).await;
+        assert_eq!((batch.len(), begun.elapsed()), (3, GATHER));
+        drop(jobs);
+        gather(&mut queue, &mut batch, 4).await;
+        assert_eq!(batch.len(), 3);
     }
 
     #[test]

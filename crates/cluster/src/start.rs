@@ -308,7 +308,9 @@ type Opened = (Arc<LogStore>, Arc<BlockStore>, Arc<CheckpointStore>);
 
 fn open_storage((log, blocks, checkpoints): &Paths) -> Result<Opened, StartError> {
     let log = open_when_free(log, |path| LogStore::open(path, LogOptions::default()))?;
-    let blocks = open_when_free(blocks, |path| BlockStore::open(path, BlockOptions::default()))?;
+    let blocks = open_when_free(blocks, |path| {
+        BlockStore::open(path, BlockOptions::default())
+    })?;
     let checkpoints = open_when_free(checkpoints, CheckpointStore::open)?;
     Ok((log, blocks, checkpoints))
 }

@@ -113,7 +113,9 @@ impl Default for LogOptions {
     fn default() -> Self {
         Self {
             file_bytes: 32 << 20,
-            purge_threshold_bytes: 128 << 20,
+            // Above what checkpoints leave in the log at full load, two times what one covers: below that
+            // raft-engine would write entries anew that are about to go.
+            purge_threshold_bytes: 384 << 20,
             prefill_bytes: 64 << 20,
             cache_bytes: 64 << 20,
             fatal: abort_process(),

@@ -4,7 +4,13 @@
 //! Requests are drawn only while someone waits for answers, and not by a task of their own. Such a task would
 //! outlive the session by a moment, and openraft gives all sessions to a follower one source: what it drew in
 //! that moment would be missing from the next session, and the follower would never hear of it.
+//!
+//! A session that has nothing more to send ends without an error when all of it was answered. openraft takes
+//! an error for news of whatever it has in flight to that follower by then, which is already the next session:
+//! it would begin that anew and pass over its answers, again and again.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -33,6 +39,17 @@ pub(crate) struct Session {
     replies: StreamReceiver,
     /// None when there is nothing more to send.
     feed: Option<BoxFuture<'static, ()>>,
+    sent: Arc<AtomicU64>,
+    answered: u64,
+}
+
+/// What a session has to tell.
+enum News {
+    Reply(Bytes),
+    /// All is sent and answered.
+    Complete,
+    /// Answers will be missing.
+    Lost,
 }
 
 impl Session {
@@ -46,21 +63,25 @@ impl Session {
     where
         S: Stream<Item = Request> + OptionalSend + Unpin + 'static,
     {
+        let sent = Arc::new(AtomicU64::new(0));
         Self {
             replies,
-            feed: Some(feed(requests, target, sender).boxed()),
+            feed: Some(feed(requests, target, sender, sent.clone()).boxed()),
+            sent,
+            answered: 0,
         }
     }
 
-    /// The answers, up to the first that is not "they match".
+    /// The answers, up to the first that is not "they match", or to the last.
     pub(crate) fn answers(
         self,
     ) -> BoxStream<'static, Result<StreamAppendResult<TypeConfig>, RpcError>> {
         futures::stream::unfold(Some(self), |session| async move {
             let mut session = session?;
-            match session.next_reply().await {
-                None => Some((Err(lost()), None)),
-                Some(reply) => match append_reply_from(reply) {
+            match session.news().await {
+                News::Complete => None,
+                News::Lost => Some((Err(lost()), None)),
+                News::Reply(reply) => match append_reply_from(reply) {
                     Ok(Ok(matched)) => Some((Ok(Ok(matched)), Some(session))),
                     Ok(Err(refused)) => Some((Ok(Err(refused)), None)),
                     Err(error) => Some((Err(unreadable(error)), None)),
@@ -70,21 +91,31 @@ impl Session {
         .boxed()
     }
 
-    async fn next_reply(&mut self) -> Option<Bytes> {
-        loop {
+    async fn news(&mut self) -> News {
+        let reply = loop {
             let Some(feed) = &mut self.feed else {
-                return self.replies.next().await;
+                if self.answered == self.sent.load(Ordering::Relaxed) {
+                    return News::Complete;
+                }
+                break self.replies.next().await;
             };
             tokio::select! {
                 biased;
-                reply = self.replies.next() => return reply,
+                reply = self.replies.next() => break reply,
                 () = feed => self.feed = None,
             }
+        };
+        match reply {
+            Some(reply) => {
+                self.answered += 1;
+                News::Reply(reply)
+            }
+            None => News::Lost,
         }
     }
 }
 
-async fn feed<S>(mut requests: S, target: u64, sender: StreamSender)
+async fn feed<S>(mut requests: S, target: u64, sender: StreamSender, sent: Arc<AtomicU64>)
 where
     S: Stream<Item = Request> + Unpin,
 {
@@ -93,6 +124,8 @@ where
         if !request.entries.is_empty() {
             pace.entries_leave(Instant::now());
         }
+        // Before it leaves: one that could not leave is one that is not answered.
+        sent.fetch_add(1, Ordering::Relaxed);
         if sender.send(append_to(request, target)).await.is_err() {
             return;
         }

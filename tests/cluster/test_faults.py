@@ -77,13 +77,9 @@ def test_a_wiped_node_rejoins_and_becomes_whole(cluster, load):
     assert killed.standard_pause_s < 3, "without node 1 the cluster stood still: node 2 is not whole"
 
 
-# Known and open: a partition's log sometimes stops on its way to the second newcomer, which is then never ready. It is
-# not run, so that it does not hold up what follows; it is the first thing to mend.
-
 def test_the_last_two_nodes_of_three_are_wiped_one_after_the_other(cluster, load):
     done = [faults.apply(cluster, load, "wipe", n, down_s=0.5) for n in (1, 3)]
     check(load, cluster, *done)
-
 
 
 def test_without_a_majority_nothing_is_acknowledged_and_nothing_lost(cluster, load):

@@ -18,6 +18,9 @@ CALL_TIMEOUT_S = 3
 # Claims that a fault lost come back within this.
 VISIBILITY_TIMEOUT_S = 6
 RETRY_S = 0.02
+# A worker that had to leave its own node returns to it after this, so that the next fault does not find all
+# of them at one node and measure their patience.
+AWAY_S = 2.0
 
 
 class Worker(threading.Thread):
@@ -27,28 +30,35 @@ class Worker(threading.Thread):
         super().__init__(daemon=True, name=f"{type(self).__name__}-{number}")
         self.load = load
         self.clients = [Client(e, timeout_s=CALL_TIMEOUT_S) for e in load.endpoints]
-        self.at = number % len(self.clients)
+        self.home = self.at = number % len(self.clients)
+        self.left_at = 0.0
         self.number = number
         self.random = random.Random(f"{load.seed}-{self.name}")
 
     def call(self, action, **parameters):
         """One call to the present node. On failure: the next node, and the exception."""
+        if self.at != self.home and time.monotonic() - self.left_at > AWAY_S:
+            self.at = self.home
         try:
             return self.clients[self.at].call(action, **parameters)
         except ServiceError as error:
             with self.load.lock:
                 self.load.errors[f"{action} {error.status} {error.code}"] += 1
             if error.status >= 500:
-                self.at = (self.at + 1) % len(self.clients)
-                time.sleep(RETRY_S)
+                self.move_on()
             raise
         except Unknown as error:
             kind = "refused" if isinstance(error, NotSent) else "no answer"
             with self.load.lock:
                 self.load.errors[f"{action} {kind}"] += 1
-            self.at = (self.at + 1) % len(self.clients)
-            time.sleep(RETRY_S)
+            self.move_on()
             raise
+
+    def move_on(self):
+        """Goes to the next node."""
+        self.at = (self.at + 1) % len(self.clients)
+        self.left_at = time.monotonic()
+        time.sleep(RETRY_S)
 
     def run(self):
         try:

@@ -29,8 +29,8 @@ fn refusals() -> Vec<(&'static str, String, u16, &'static str)> {
         ("a form without sense", query_call("Action=Sneeze&Version=2012-11-05"), 400, "<Code>InvalidAction</Code>"),
         ("a form of a thousand dots", query_call(&format!("Action=ListQueues&{}=1", "a.".repeat(1_000))), 400, "<Error>"),
         ("broken escapes", query_call("Action=ListQueues&QueueNamePrefix=%zz%%%"), 503, "ServiceUnavailable"),
-        ("an unsigned path", "GET /nobody HTTP/1.1\r\nHost: h\r\n\r\n".into(), 400, "MissingAction"),
-        ("a strange method", "BREW / HTTP/1.1\r\nHost: h\r\n\r\n".into(), 400, "MissingAction"),
+        ("an unsigned path", "GET /nobody HTTP/1.1\r\nHost: h\r\n\r\n".into(), 404, "<UnknownOperationException/>"),
+        ("a strange method", "BREW / HTTP/1.1\r\nHost: h\r\n\r\n".into(), 404, "<UnknownOperationException/>"),
         (
             "a signature that breaks off",
             "GET /?Action=ListQueues HTTP/1.1\r\nHost: h\r\nAuthorization: AWS4-HMAC-SHA256 Credential=a\r\n\r\n".into(),

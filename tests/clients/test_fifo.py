@@ -126,6 +126,17 @@ def test_extending_in_the_middle_of_a_group_keeps_it_closed(sqs, fifo):
     assert bodies(receive(sqs, fifo, wait_s=3)) == ["3"]
 
 
+def test_an_entry_that_is_wrong_fails_alone(sqs, fifo):
+    entries = [
+        {"Id": i, "MessageBody": body, "MessageGroupId": "g", "MessageDeduplicationId": i}
+        for i, body in (("a", "first"), ("b", "\x01"), ("c", "second"))
+    ]
+    answer = sqs.send_message_batch(QueueUrl=fifo, Entries=entries)
+    assert [e["Id"] for e in answer["Successful"]] == ["a", "c"]
+    assert [(e["Id"], e["Code"], e["SenderFault"]) for e in answer["Failed"]] == [("b", "InvalidMessageContents", True)]
+    assert bodies(receive(sqs, fifo)) == ["first", "second"]
+
+
 def test_a_repeated_id_is_accepted_and_sent_once(sqs, other_sqs, fifo):
     first = send(sqs, fifo, "one", dedup="same")
     again = send(other_sqs, fifo, "two", dedup="same")

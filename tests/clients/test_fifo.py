@@ -134,6 +134,14 @@ def test_an_extension_in_the_middle_holds_back_what_comes_after(sqs, fifo):
     receive_none(sqs, fifo, wait_s=1)
 
 
+def test_a_purge_forgets_the_deduplication_ids(sqs, fifo):
+    """Recorded of AWS."""
+    send(sqs, fifo, "one", dedup="same")
+    sqs.purge_queue(QueueUrl=fifo)
+    send(sqs, fifo, "two", dedup="same")
+    assert bodies(receive(sqs, fifo, wait_s=2)) == ["two"]
+
+
 def test_an_entry_that_is_wrong_fails_alone(sqs, fifo):
     entries = [
         {"Id": i, "MessageBody": body, "MessageGroupId": "g", "MessageDeduplicationId": i}

@@ -442,8 +442,9 @@ impl FifoQueue {
         }
     }
 
-    /// Removes every message. What was sent stays known, so that a late duplicate is still one.
+    /// Removes every message, and what is known of earlier sends: so AWS does it.
     pub(crate) fn purge(&mut self, turn: &mut Turn<'_>) {
+        self.deduplication = Deduplication::default();
         self.groups = Groups::default();
         self.delay = Delay::default();
         self.attempts.clear();

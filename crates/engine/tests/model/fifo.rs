@@ -245,6 +245,7 @@ impl Fifo {
 
     pub(crate) fn purge(&mut self) {
         self.messages.clear();
+        self.used.clear();
     }
 
     /// Takes a ready message out, for a move task: the first of its group, if the group is free.

@@ -73,6 +73,12 @@ def test_a_queue_is_known_by_whatever_host_its_url_has(sqs, queue):
     assert len(sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]) >= 1
 
 
+def test_a_queue_is_known_by_its_bare_name(sqs, queue):
+    name = queue.rpartition("/")[2]
+    sqs.send_message(QueueUrl=name, MessageBody="x")
+    assert len(sqs.receive_message(QueueUrl=name, WaitTimeSeconds=2)["Messages"]) == 1
+
+
 @pytest.mark.parametrize("url", ["", "nonsense", "http://", "http://host/", "http://host/only-one", "http://[bad/0/q"])
 def test_a_url_that_names_no_queue_is_refused(sqs, url):
     with pytest.raises(sqs.exceptions.ClientError) as caught:

@@ -198,7 +198,29 @@ def test_errors_have_code_wording_and_status(query, url):
 def test_an_unknown_action(query):
     answer = query("MakeCoffee", 400)
     assert answer.code == "InvalidAction"
-    assert "The action MakeCoffee is not valid for this" in answer.xml().findtext("Error/Message")
+    assert answer.xml().findtext("Error/Message") == "The action MakeCoffee is not valid for this endpoint."
+
+
+@pytest.mark.parametrize("action", ["CreateQueue", "ListQueues"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_queues_own_address_neither_makes_nor_lists_queues(query, url, action, method):
+    path = urllib.parse.urlsplit(url).path
+    answer = query(action, 400, method=method, path=path, QueueName="x")
+    assert answer.code == "InvalidAction"
+    assert answer.xml().findtext("Error/Message") == f"The action {action} is not valid for this endpoint."
+    assert query("GetQueueUrl", method=method, path=path, QueueName=path.split("/")[-1]).findtext("QueueUrl") == url
+
+
+def test_a_get_that_asks_for_nothing(endpoint, url):
+    for path in ("/", urllib.parse.urlsplit(url).path):
+        answer = query_call(endpoint, {}, method="GET", path=path, version=None, raw="")
+        assert answer.status == 404 and answer.body.strip() == b"<UnknownOperationException/>", answer
+        assert answer.headers["content-type"] == "text/xml" and answer.headers["x-amzn-requestid"]
+
+
+def test_what_is_empty_has_one_tag(endpoint, url):
+    answer = query_call(endpoint, {"Action": "ReceiveMessage", "QueueUrl": url})
+    assert b"<ReceiveMessageResult/>" in answer.body, answer
 
 
 def test_no_action(endpoint):

@@ -78,6 +78,21 @@ def test_twelve_hours_count_from_the_receive(sqs, queue):
         sqs.change_message_visibility(QueueUrl=queue, ReceiptHandle=handle, VisibilityTimeout=43_200)
 
 
+def test_all_of_the_twelve_hours_can_be_asked_for_at_once(sqs, queue):
+    sqs.send_message(QueueUrl=queue, MessageBody="x")
+    handle = receive_one(sqs, queue)["ReceiptHandle"]
+    sqs.change_message_visibility(QueueUrl=queue, ReceiptHandle=handle, VisibilityTimeout=43_200)
+
+
+def test_an_older_handle_changes_the_claim_that_there_is(sqs, queue):
+    """Recorded of AWS, for standard queues."""
+    sqs.send_message(QueueUrl=queue, MessageBody="x")
+    older = receive_one(sqs, queue, VisibilityTimeout=0)["ReceiptHandle"]
+    receive_one(sqs, queue, VisibilityTimeout=60)
+    sqs.change_message_visibility(QueueUrl=queue, ReceiptHandle=older, VisibilityTimeout=0)
+    receive_one(sqs, queue)
+
+
 def test_visibility_of_a_deleted_message_cannot_be_changed(sqs, queue):
     sqs.send_message(QueueUrl=queue, MessageBody="x")
     handle = receive_one(sqs, queue)["ReceiptHandle"]

@@ -1,8 +1,9 @@
 //! A FIFO queue's part in one partition: groups in order, one in-flight batch a group.
 //!
-//! - A group is *blocked* while anything of it is in flight; then nothing more of it is served. Free
-//!   groups are served by the age of their first message, and a receive takes what it can of one group
-//!   before it goes on to the next. What returns goes back to its place.
+//! - A group is *blocked* while anything that was sent before its first waiting message is in flight;
+//!   then nothing more of it is served. Free groups are served by the age of their first message, and a
+//!   receive takes what it can of one group before it goes on to the next: up to what is in flight. What
+//!   returns goes back to its place.
 //! - A claim is named by position and generation (the receive count it was made with). Only the claim
 //!   that holds the message can delete or change it: otherwise two consumers could work on one group.
 //! - A message that was ever received has an entry in `flights` or in `returned`; one that has neither
@@ -34,11 +35,11 @@ use crate::proto::{
     VisibilityResult,
 };
 use crate::transfer::spread_of_group;
-use crate::turn::{Claim, DEAD_LETTERS_PER_RECEIVE_MAX, DeadLetter, Received, Turn};
+use crate::turn::{
+    CLAIM_MS_MAX, Claim, DEAD_LETTERS_PER_RECEIVE_MAX, DeadLetter, Received, Turn,
+    beyond_twelve_hours,
+};
 use crate::view::Counts;
-
-/// No claim lasts longer than this from its receive.
-const VISIBILITY_MS_MAX: u64 = limits::VISIBILITY_TIMEOUT_SECS_MAX as u64 * 1_000;
 
 /// A message in flight.
 #[derive(Clone, Debug)]
@@ -59,6 +60,14 @@ struct Flight {
 struct Returned {
     receive_count: u32,
     first_received_at: Timestamp,
+}
+
+/// What a group could give to receives, before one of its messages ceased to be in flight.
+#[derive(Clone, Copy, Debug)]
+struct Offered {
+    count: u32,
+    /// The in-flight limit was reached.
+    full: bool,
 }
 
 /// The index of a FIFO queue. Payloads are in the log.
@@ -139,7 +148,7 @@ impl FifoQueue {
         self.attempts.forget(turn.at);
         let default_ms = turn.config.visibility_timeout_ms;
         let visibility_ms = receive.visibility_timeout_ms.unwrap_or(default_ms);
-        let visible_at = turn.at.plus_millis(visibility_ms.min(VISIBILITY_MS_MAX));
+        let visible_at = turn.at.plus_millis(visibility_ms.min(CLAIM_MS_MAX));
         let attempt: Option<attempts::Key> = receive.attempt[..].try_into().ok();
         let received = match attempt.and_then(|key| self.repeat(turn.at, visible_at, &key)) {
             Some(claimed) => Received {
@@ -207,7 +216,7 @@ impl FifoQueue {
         (max, visible_at, attempt): (usize, Timestamp, Option<attempts::Key>),
         received: &mut Received,
     ) {
-        let end = self.delay.visible_below();
+        let end = self.groups.end_of(group).min(self.delay.visible_below());
         while received.claimed.len() < max
             && received.dead.len() < DEAD_LETTERS_PER_RECEIVE_MAX
             && let Some(position) = self.groups.first_of(group).filter(|first| *first < end)
@@ -299,8 +308,7 @@ impl FifoQueue {
         if flight.receive_count != receipt.generation {
             return VisibilityResult::NotInFlight;
         }
-        let held_ms = turn.at.millis_since(flight.received_at);
-        if held_ms.saturating_add(change.visibility_timeout_ms) > VISIBILITY_MS_MAX {
+        if beyond_twelve_hours(turn.at, flight.received_at, change.visibility_timeout_ms) {
             return VisibilityResult::TooLong;
         }
         if change.visibility_timeout_ms == 0 {
@@ -319,7 +327,7 @@ impl FifoQueue {
 
     /// The claim on `position` ended without a delete: the message waits again.
     fn give_back(&mut self, turn: &mut Turn<'_>, position: u64) {
-        let full = self.is_full(turn);
+        let before = self.offered(turn, position);
         let Some(flight) = self.end_flight(position) else {
             return;
         };
@@ -338,30 +346,36 @@ impl FifoQueue {
         );
         self.groups.give_back(group, position);
         self.delay.waits(position);
-        self.wake_after(turn, Some(group), full);
+        self.wake_after(turn, Some(group), before);
     }
 
     /// The message at `position`, which is in flight, is gone; its group may be free now.
     fn lose(&mut self, turn: &mut Turn<'_>, position: u64) {
-        let full = self.is_full(turn);
+        let before = self.offered(turn, position);
         let Some(flight) = self.end_flight(position) else {
             return;
         };
-        let there = self.groups.end_flight(flight.group);
-        self.wake_after(turn, there.then_some(flight.group), full);
+        let there = self.groups.end_flight(flight.group, position);
+        self.wake_after(turn, there.then_some(flight.group), before);
     }
 
-    fn is_full(&self, turn: &Turn<'_>) -> bool {
-        self.flights.len() as u64 >= turn.config.in_flight_max
+    /// What the group of the message in flight at `position` offers, while it is.
+    fn offered(&self, turn: &Turn<'_>, position: u64) -> Offered {
+        let end = self.delay.visible_below();
+        let flight = self.flights.get(&position);
+        Offered {
+            count: flight.map_or(0, |flight| self.groups.claimable(flight.group, end)),
+            full: self.flights.len() as u64 >= turn.config.in_flight_max,
+        }
     }
 
-    /// Something of `group`, which is there still, is no longer in flight. If the group has nothing to
-    /// offer, another one may have had to wait for room below the in-flight limit.
-    fn wake_after(&self, turn: &mut Turn<'_>, group: Option<GroupNumber>, was_full: bool) {
+    /// Something of `group`, which is there still, is no longer in flight. If the group has no more to
+    /// offer than before, another one may have had to wait for room below the in-flight limit.
+    fn wake_after(&self, turn: &mut Turn<'_>, group: Option<GroupNumber>, before: Offered) {
         let end = self.delay.visible_below();
         let count = group.map_or(0, |group| self.groups.claimable(group, end));
-        let other = u32::from(was_full && self.has_claimable());
-        turn.wake(count.max(other));
+        let other = u32::from(before.full && self.has_claimable());
+        turn.wake(count.saturating_sub(before.count).max(other));
     }
 
     fn end_flight(&mut self, position: u64) -> Option<Flight> {
@@ -428,8 +442,9 @@ impl FifoQueue {
         }
     }
 
-    /// Removes every message. What was sent stays known, so that a late duplicate is still one.
+    /// Removes every message, and what is known of earlier sends: so AWS does it.
     pub(crate) fn purge(&mut self, turn: &mut Turn<'_>) {
+        self.deduplication = Deduplication::default();
         self.groups = Groups::default();
         self.delay = Delay::default();
         self.attempts.clear();
@@ -478,7 +493,7 @@ impl FifoQueue {
         let end = self.delay.visible_below();
         let groups = self.groups.free_in(0..end);
         groups
-            .flat_map(|group| self.groups.waiting_below(group, end))
+            .flat_map(|group| self.groups.claimable_below(group, end))
             .take(max)
             .collect()
     }

@@ -6,7 +6,8 @@
 //! none of them is gone (deleted, expired, or on its way in an outbox).
 //!
 //! A receipt handle deletes its message whatever has happened to the claim since: nobody is shown a
-//! message after its delete was acknowledged.
+//! message after its delete was acknowledged. It changes the visibility of whichever claim there is:
+//! that is recorded of AWS.
 
 mod delayed;
 #[cfg(test)]
@@ -30,15 +31,16 @@ use crate::proto::{
     VisibilityResult,
 };
 use crate::transfer::spread_of_position;
-use crate::turn::{Claim, DEAD_LETTERS_PER_RECEIVE_MAX, DeadLetter, Received, Turn};
+use crate::turn::{
+    CLAIM_MS_MAX, Claim, DEAD_LETTERS_PER_RECEIVE_MAX, DeadLetter, Received, Turn,
+    beyond_twelve_hours,
+};
 use crate::view::Counts;
 use delayed::Delayed;
 use kept::KeptTimes;
 use lanes::{LaneId, Lanes};
 use ready::{Past, Picked};
 
-/// Longest time from a receive to the end of its claim, in milliseconds.
-const CLAIM_MS_MAX: u64 = limits::VISIBILITY_TIMEOUT_SECS_MAX as u64 * 1_000;
 /// Longest delay, in milliseconds.
 const DELAY_MS_MAX: u64 = limits::DELAY_SECS_MAX as u64 * 1_000;
 
@@ -195,7 +197,7 @@ impl StandardQueue {
         DeleteResult::Deleted
     }
 
-    /// Moves the end of a claim; 0 ends it now.
+    /// Moves the end of the message's claim; 0 ends it now.
     pub(crate) fn change_visibility(
         &mut self,
         turn: &mut Turn<'_>,
@@ -214,13 +216,10 @@ impl StandardQueue {
                 VisibilityResult::Gone
             };
         };
-        if held.past.receive_count != receipt.generation {
-            return VisibilityResult::NotInFlight;
-        }
-        let visible_at = turn.at.plus_millis(change.visibility_timeout_ms);
-        if visible_at > held.received_at.plus_millis(CLAIM_MS_MAX) {
+        if beyond_twelve_hours(turn.at, held.received_at, change.visibility_timeout_ms) {
             return VisibilityResult::TooLong;
         }
+        let visible_at = turn.at.plus_millis(change.visibility_timeout_ms);
         self.timers.remove(&(held.visible_at, position));
         if visible_at > turn.at {
             held.visible_at = visible_at;

@@ -3,7 +3,7 @@
 //! `StandardQueue` and `FifoQueue` have the same methods, all taking a [`Turn`]; the enum in
 //! `partition` chooses between them.
 
-use levada_types::{QueueId, Timestamp};
+use levada_types::{QueueId, Timestamp, limits};
 
 use crate::effects::Effects;
 use crate::log::Log;
@@ -36,6 +36,16 @@ impl Turn<'_> {
         let usable = redrive.receive_count_max > 0 && !redrive.target_partitions.is_empty();
         usable.then_some(redrive.receive_count_max)
     }
+}
+
+/// Longest time from a receive to the end of its claim, in milliseconds.
+pub(crate) const CLAIM_MS_MAX: u64 = limits::VISIBILITY_TIMEOUT_SECS_MAX as u64 * 1_000;
+
+/// Whether a claim of `received_at` would last too long if it ended `timeout_ms` from now. What has
+/// passed counts in whole seconds, so that all of the twelve hours can be asked for after a receive.
+pub(crate) fn beyond_twelve_hours(at: Timestamp, received_at: Timestamp, timeout_ms: u64) -> bool {
+    let held_ms = at.millis_since(received_at) / 1_000 * 1_000;
+    held_ms.saturating_add(timeout_ms) > CLAIM_MS_MAX
 }
 
 /// One claim that a receive made.

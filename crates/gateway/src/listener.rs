@@ -82,8 +82,7 @@ fn http_builder() -> auto::Builder<TokioExecutor> {
     http.http1()
         .max_buf_size(HEAD_BYTES_MAX)
         .header_read_timeout(None)
-        .keep_alive(true)
-        .pipeline_flush(true);
+        .keep_alive(true);
     http.http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(H2_STREAMS_MAX)

@@ -73,11 +73,17 @@ impl AwsError {
         )
     }
 
-    /// `Action` names no action that we have.
-    pub fn invalid_action(action: &str, version: &str) -> Self {
-        let message = format!(
-            "The action {action} is not valid for this endpoint, or version {version} is not supported."
-        );
+    /// A request that asks for nothing, such as a browser's at a queue's URL.
+    pub fn no_operation() -> Self {
+        Self {
+            status: 404,
+            ..Self::unknown_operation()
+        }
+    }
+
+    /// `Action` names no action that we have, or none that the address can do.
+    pub fn invalid_action(action: &str) -> Self {
+        let message = format!("The action {action} is not valid for this endpoint.");
         Self::sender(
             "com.amazon.coral.service#UnknownOperationException",
             "InvalidAction",

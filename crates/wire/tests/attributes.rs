@@ -402,7 +402,7 @@ fn a_fifo_queue_reads_back_what_was_set() {
     for (name, value) in [
         ("FifoQueue", "true"),
         ("RedrivePolicy", redrive),
-        ("DelaySeconds", "007"),
+        ("DelaySeconds", "7"),
         ("ContentBasedDeduplication", "false"),
         ("DeduplicationScope", "queue"),
         ("FifoThroughputLimit", "perQueue"),

@@ -177,12 +177,12 @@ fn what_is_no_action_is_refused() {
         (
             "Action=Nothing",
             "InvalidAction",
-            "The action Nothing is not valid for this endpoint, or version 2012-11-05 is not supported.",
+            "The action Nothing is not valid for this endpoint.",
         ),
         (
             "Action=Nothing&Version=1999-01-01",
             "InvalidAction",
-            "The action Nothing is not valid for this endpoint, or version 1999-01-01 is not supported.",
+            "The action Nothing is not valid for this endpoint.",
         ),
         (
             "{\"QueueName\":\"x\"}",
@@ -204,7 +204,38 @@ fn what_is_no_action_is_refused() {
         &HeaderMap::new(),
         &"Action=ListQueues".into(),
     );
+    let nothing_asked = get.call.unwrap_err();
+    assert_eq!(
+        (nothing_asked.query_code, nothing_asked.status),
+        ("InvalidAction", 404)
+    );
+    let get = decode(
+        &Method::GET,
+        &Uri::from_static("/?QueueName=x"),
+        &HeaderMap::new(),
+        &"".into(),
+    );
     assert_eq!(get.call.unwrap_err().query_code, "MissingAction");
+}
+
+#[test]
+fn a_queue_s_address_neither_makes_nor_lists_queues() {
+    for action in ["CreateQueue", "ListQueues"] {
+        let body = format!("Action={action}&QueueName=x");
+        let error = form("/000000000001/q", body.clone()).call.unwrap_err();
+        assert_eq!((error.query_code, error.status), ("InvalidAction", 400));
+        assert_eq!(
+            error.message,
+            format!("The action {action} is not valid for this endpoint.")
+        );
+        // An endpoint may lie below a path.
+        assert!(form("/", body.clone()).call.is_ok() && form("/sqs", body).call.is_ok());
+    }
+    assert!(
+        form("/000000000001/q", "Action=GetQueueUrl&QueueName=x")
+            .call
+            .is_ok()
+    );
 }
 
 fn check_type(action: &str, body: &str, message: &str) {

@@ -334,7 +334,7 @@ fn errors_say_it_in_each_protocol() {
         text(&xml.body),
         "<?xml version=\"1.0\"?><ErrorResponse xmlns=\"http://queue.amazonaws.com/doc/2012-11-05/\"><Error>\
          <Type>Sender</Type><Code>AWS.SimpleQueueService.NonExistentQueue</Code>\
-         <Message>The specified queue does not exist for this wsdl version.</Message><Detail></Detail></Error>\
+         <Message>The specified queue does not exist for this wsdl version.</Message><Detail/></Error>\
          <RequestId>6fde8d1e-52cd-4581-8cd9-c512f4c64223</RequestId></ErrorResponse>"
     );
     let serialization = encoded(&AwsError::serialization("bad"), Protocol::Json10);

@@ -2,9 +2,9 @@
 //!
 //! Invariants, for each group that is here:
 //! - something of it waits or is in flight (else it is forgotten),
-//! - its waiting positions ascend,
-//! - if something waits, its first position stands in exactly one of `free` (nothing of the group is
-//!   in flight) and `blocked` (something is).
+//! - its waiting positions ascend, and so do those in flight,
+//! - if something waits, its first position stands in exactly one of `free` (nothing that was sent
+//!   before it is in flight) and `blocked` (something is).
 //!
 //! Numbers of groups are reused and depend on history: they never leave this file's callers, and no
 //! snapshot shows them.
@@ -20,7 +20,24 @@ pub(super) struct GroupNumber(u32);
 struct Group {
     name: Arc<str>,
     waiting: VecDeque<u64>,
-    in_flight: u32,
+    /// Few: what a receive takes at once, mostly.
+    in_flight: Vec<u64>,
+}
+
+impl Group {
+    /// Below what the group may be served: messages behind one in flight wait for it.
+    fn end(&self) -> u64 {
+        self.in_flight.first().copied().unwrap_or(u64::MAX)
+    }
+
+    fn take_off(&mut self, position: u64) {
+        let place = self.in_flight.partition_point(|p| *p < position);
+        self.in_flight.insert(place, position);
+    }
+
+    fn land(&mut self, position: u64) {
+        self.in_flight.retain(|p| *p != position);
+    }
 }
 
 /// Every group that has a message.
@@ -40,7 +57,7 @@ impl Groups {
         self.waiting
     }
 
-    /// The group whose first waiting message is the oldest of all groups that nothing blocks.
+    /// The group whose first waiting message is the oldest of all that nothing blocks.
     pub(super) fn first_free(&self) -> Option<(u64, GroupNumber)> {
         self.free
             .first_key_value()
@@ -84,29 +101,30 @@ impl Groups {
         self.get(*self.by_name.get(name)?).waiting.back().copied()
     }
 
-    /// The group's waiting positions below `end`.
-    pub(super) fn waiting_below(
+    /// Below what the group may be served now.
+    pub(super) fn end_of(&self, group: GroupNumber) -> u64 {
+        self.get(group).end()
+    }
+
+    /// The group's positions below `end` that nothing blocks.
+    pub(super) fn claimable_below(
         &self,
         group: GroupNumber,
         end: u64,
     ) -> impl Iterator<Item = u64> + '_ {
-        self.get(group)
-            .waiting
-            .iter()
-            .copied()
-            .take_while(move |p| *p < end)
+        let group = self.get(group);
+        let end = end.min(group.end());
+        group.waiting.iter().copied().take_while(move |p| *p < end)
     }
 
     /// How many of the group's messages below `end` a receive could claim now; 0 if it is blocked.
     pub(super) fn claimable(&self, group: GroupNumber, end: u64) -> u32 {
         let group = self.get(group);
-        if group.in_flight > 0 {
-            return 0;
-        }
+        let end = end.min(group.end());
         u32::try_from(group.waiting.partition_point(|p| *p < end)).unwrap_or(u32::MAX)
     }
 
-    /// Adds a message behind all others of its group. Says whether the group is free.
+    /// Adds a message behind all others of its group. Says whether nothing of the group is in flight.
     pub(super) fn push(&mut self, name: &str, position: u64) -> bool {
         let number = self.number_of(name);
         let group = self.get_mut(number);
@@ -115,7 +133,7 @@ impl Groups {
             "positions ascend"
         );
         group.waiting.push_back(position);
-        let (first, free) = (group.waiting.len() == 1, group.in_flight == 0);
+        let (first, free) = (group.waiting.len() == 1, group.in_flight.is_empty());
         self.waiting += 1;
         if first {
             self.enter(number);
@@ -127,8 +145,8 @@ impl Groups {
     pub(super) fn claim_first(&mut self, number: GroupNumber) {
         self.leave(number);
         let group = self.get_mut(number);
-        if group.waiting.pop_front().is_some() {
-            group.in_flight += 1;
+        if let Some(position) = group.waiting.pop_front() {
+            group.take_off(position);
             self.waiting -= 1;
         }
         self.enter(number);
@@ -148,15 +166,15 @@ impl Groups {
         let group = self.get_mut(number);
         let place = group.waiting.partition_point(|p| *p < position);
         group.waiting.insert(place, position);
-        group.in_flight -= 1;
+        group.land(position);
         self.waiting += 1;
         self.enter(number);
     }
 
-    /// A message that was in flight is gone. Says whether the group still exists.
-    pub(super) fn end_flight(&mut self, number: GroupNumber) -> bool {
+    /// The message at `position`, which was in flight, is gone. Says whether the group still exists.
+    pub(super) fn end_flight(&mut self, number: GroupNumber, position: u64) -> bool {
         self.leave(number);
-        self.get_mut(number).in_flight -= 1;
+        self.get_mut(number).land(position);
         self.enter_or_forget(number)
     }
 
@@ -186,11 +204,11 @@ impl Groups {
             .map(|(name, number)| (&**name, &self.get(*number).waiting))
     }
 
-    /// For restoring: a message of the group is in flight.
-    pub(super) fn add_in_flight(&mut self, name: &str) -> GroupNumber {
+    /// For restoring: the message at `position` is of this group and in flight.
+    pub(super) fn add_in_flight(&mut self, name: &str, position: u64) -> GroupNumber {
         let number = self.number_of(name);
         self.leave(number);
-        self.get_mut(number).in_flight += 1;
+        self.get_mut(number).take_off(position);
         self.enter(number);
         number
     }
@@ -215,7 +233,7 @@ impl Groups {
         let group = Group {
             name: name.clone(),
             waiting: VecDeque::new(),
-            in_flight: 0,
+            in_flight: Vec::new(),
         };
         let number = self.unused.pop().unwrap_or_else(|| {
             self.slab.push(None);
@@ -231,7 +249,7 @@ impl Groups {
         let first = *group.waiting.front()?;
         Some((
             first,
-            if group.in_flight == 0 {
+            if first < group.end() {
                 &mut self.free
             } else {
                 &mut self.blocked
@@ -255,7 +273,7 @@ impl Groups {
 
     fn enter_or_forget(&mut self, number: GroupNumber) -> bool {
         let group = self.get(number);
-        if group.waiting.is_empty() && group.in_flight == 0 {
+        if group.waiting.is_empty() && group.in_flight.is_empty() {
             let name = group.name.clone();
             self.by_name.remove(&name);
             self.slab[number.0 as usize] = None;

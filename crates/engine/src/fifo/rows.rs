@@ -120,7 +120,7 @@ impl FifoQueue {
         if self.flights.contains_key(&position) {
             return Err(RestoreError::Row("FIFO message in flight"));
         }
-        let group = self.groups.add_in_flight(group);
+        let group = self.groups.add_in_flight(group, position);
         let flight = Flight {
             group,
             receive_count,

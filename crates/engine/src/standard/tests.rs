@@ -58,16 +58,27 @@ fn visibility_can_be_changed_for_twelve_hours_from_the_receive() {
     });
     rig.send(1);
     rig.receive(1);
+    rig.tick(999);
     assert_eq!(rig.change(1, 1, 43_200_000), VisibilityResult::Changed);
     rig.tick(1);
     assert_eq!(rig.change(1, 1, 43_200_000), VisibilityResult::TooLong);
-    assert_eq!(rig.change(1, 1, 43_199_999), VisibilityResult::Changed);
+    assert_eq!(rig.change(1, 1, 43_199_000), VisibilityResult::Changed);
     assert_eq!(rig.change(1, 1, 0), VisibilityResult::Changed);
     assert_eq!(rig.woken(), 1);
     assert_eq!(rig.change(1, 1, 5), VisibilityResult::NotInFlight);
     assert_eq!(rig.receive(1)[0].receive_count, 2);
-    assert_eq!(rig.change(1, 1, 5), VisibilityResult::NotInFlight);
     assert_eq!(rig.change(9, 1, 5), VisibilityResult::Gone);
+}
+
+#[test]
+fn an_old_handle_changes_the_claim_that_there_is() {
+    let mut rig = Rig::new(config(Q));
+    rig.send(1);
+    rig.receive(1);
+    rig.change(1, 1, 0);
+    assert_eq!(rig.receive(1)[0].receive_count, 2);
+    assert_eq!(rig.change(1, 1, 0), VisibilityResult::Changed);
+    assert_eq!(rig.receive(1)[0].receive_count, 3);
 }
 
 #[test]

@@ -106,24 +106,20 @@ impl Fifo {
         advance(&mut self.messages, at, self.settings.retention_ms);
     }
 
-    /// The first message of a group may be taken if nothing of the group is in flight (but for what
-    /// this receive took itself) and its delay is over.
+    /// The first message of a group may be taken if it is not in flight and its delay is over; what this
+    /// receive took itself does not count.
     fn next(&self, at: u64, taken: &[u64], group: Option<&str>) -> Option<usize> {
         let index = self.messages.iter().position(|m| {
             let first = self
                 .messages
                 .iter()
                 .find(|o| o.group == m.group && !taken.contains(&o.position));
-            let blocked = self
-                .messages
-                .iter()
-                .any(|o| o.group == m.group && o.claim.is_some() && !taken.contains(&o.position));
             let ours = self
                 .messages
                 .iter()
                 .any(|o| o.group == m.group && taken.contains(&o.position));
             let allowed = group.map_or(!ours, |group| group == m.group);
-            allowed && !blocked && first == Some(m) && m.due <= at
+            allowed && m.claim.is_none() && first == Some(m) && m.due <= at
         })?;
         Some(index)
     }
@@ -241,13 +237,15 @@ impl Fifo {
         timeout_ms: u64,
     ) -> Changed {
         match self.messages.iter_mut().find(|m| m.position == position) {
-            Some(m) => change(m, generation, timeout_ms, at),
+            Some(m) if m.claim.is_some() && m.receive_count != generation => Changed::NotInFlight,
+            Some(m) => change(m, timeout_ms, at),
             None => Changed::Gone,
         }
     }
 
     pub(crate) fn purge(&mut self) {
         self.messages.clear();
+        self.used.clear();
     }
 
     /// Takes a ready message out, for a move task: the first of its group, if the group is free.

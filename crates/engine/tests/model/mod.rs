@@ -109,12 +109,12 @@ fn next_change(messages: &[Message], at: u64, retention_ms: u64) -> Option<u64> 
     messages.iter().map(of).min()
 }
 
-fn change(message: &mut Message, generation: u32, timeout_ms: u64, at: u64) -> Changed {
-    let count = message.receive_count;
+fn change(message: &mut Message, timeout_ms: u64, at: u64) -> Changed {
     match &mut message.claim {
         None => Changed::NotInFlight,
-        Some(_) if generation != count => Changed::NotInFlight,
-        Some(claim) if at + timeout_ms > claim.received_at + CLAIM_MS_MAX => Changed::TooLong,
+        Some(claim) if (at - claim.received_at) / 1_000 * 1_000 + timeout_ms > CLAIM_MS_MAX => {
+            Changed::TooLong
+        }
         Some(_) if timeout_ms == 0 => {
             message.claim = None;
             Changed::Done

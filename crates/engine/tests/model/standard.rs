@@ -142,11 +142,11 @@ impl Standard {
         &mut self,
         at: u64,
         position: u64,
-        generation: u32,
+        _generation: u32,
         timeout_ms: u64,
     ) -> Changed {
         match self.messages.iter_mut().find(|m| m.position == position) {
-            Some(m) => change(m, generation, timeout_ms, at),
+            Some(m) => change(m, timeout_ms, at),
             None => Changed::Gone,
         }
     }

@@ -1,7 +1,7 @@
 //! `CancelMessageMoveTask`.
 
 use levada_wire::sqs::paging::TaskHandle;
-use levada_wire::sqs::{CancelMessageMoveTaskRequest, CancelMessageMoveTaskResponse};
+use levada_wire::sqs::{CancelMessageMoveTaskRequest, CancelMessageMoveTaskResponse, SqsError};
 
 use super::context::Context;
 use super::refusal;
@@ -16,11 +16,11 @@ pub(super) async fn call(
     let source = cx
         .queue_of_arn(&handle.source)
         .await?
-        .ok_or_else(TaskHandle::not_running)?;
+        .ok_or_else(|| SqsError::resource_not_found("SourceArn"))?;
     // A handle is text that anyone can make: the task must be one of the queue that the caller owns.
-    let task = cx
-        .broker
-        .move_task(handle.task)
+    let task = handle
+        .task
+        .and_then(|task| cx.broker.move_task(task))
         .filter(|task| task.source == source.id.0);
     let task = task.ok_or_else(TaskHandle::not_running)?;
     let cancelled = cx.broker.cancel_move_task(task.task).await?;

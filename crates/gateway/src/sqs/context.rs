@@ -20,6 +20,11 @@ impl Context<'_> {
     /// The queue of a URL, if the caller owns it. Queues of other accounts are closed until queue
     /// policies are obeyed.
     pub(super) async fn queue(&self, url: &str) -> Result<Arc<Queue>, Failure> {
+        if let Some(name) = queue_url::bare_name(url) {
+            let (account, region) = (self.caller.account, &self.caller.region);
+            let found = self.broker.find_queue(account, region, &name).await?;
+            return Ok(found.ok_or_else(|| queue_url::invalid_address(url))?);
+        }
         let (account, name) = queue_url::parse(url)?;
         let found = self
             .broker

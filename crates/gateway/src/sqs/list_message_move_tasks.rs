@@ -30,7 +30,7 @@ fn describe(row: MoveTaskRow, source: &QueueArn) -> MessageMoveTask {
     let status = row.status();
     let handle = || {
         TaskHandle {
-            task: row.task,
+            task: Some(row.task),
             source: source.clone(),
         }
         .encode()

@@ -2,7 +2,6 @@
 
 use levada_engine::proto::CatalogRefusal;
 use levada_types::QueueName;
-use levada_types::limits::QUEUE_TAGS_MAX;
 use levada_wire::AwsError;
 use levada_wire::sqs::paging::TaskHandle;
 use levada_wire::sqs::{SqsError, StartMessageMoveTaskRequest};
@@ -17,9 +16,7 @@ pub(super) fn of_queue(refusal: CatalogRefusal, queue: &QueueName) -> Failure {
         CatalogRefusal::DeletedRecently => SqsError::queue_deleted_recently().into(),
         CatalogRefusal::PurgeInProgress => SqsError::purge_queue_in_progress(queue.as_str()).into(),
         CatalogRefusal::TooManyTags => {
-            let message = format!(
-                "Too many tags added for queue {queue}. The maximum number of tags is {QUEUE_TAGS_MAX}."
-            );
+            let message = format!("Too many tags added for queue {queue}.");
             SqsError::invalid_parameter(message).into()
         }
         CatalogRefusal::NoSuchTask | CatalogRefusal::TaskNotRunning => {

@@ -50,7 +50,7 @@ pub(super) async fn call(
     let task = started.map_err(|refusal| refusal::of_queue(refusal, &source.name))?;
     Ok(StartMessageMoveTaskResponse {
         task_handle: TaskHandle {
-            task: task.task,
+            task: Some(task.task),
             source: source_arn,
         }
         .encode(),

@@ -96,7 +96,10 @@ pub fn encode_error(
 ) -> Encoded {
     let mut buffer = Vec::with_capacity(384);
     let mut query_error = None;
-    if protocol == Protocol::Query {
+    if protocol == Protocol::Query && *error == AwsError::no_operation() {
+        // The one error that AWS does not put into an `ErrorResponse`.
+        buffer.extend_from_slice(b"<UnknownOperationException/>\n");
+    } else if protocol == Protocol::Query {
         let mut xml = XmlWriter::new(&mut buffer);
         xml.declaration();
         xml.open_with_namespace("ErrorResponse", service.xmlns());

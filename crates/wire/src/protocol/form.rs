@@ -59,6 +59,11 @@ impl Form {
         Ok(root)
     }
 
+    /// Whether nothing was asked.
+    pub fn is_empty(&self) -> bool {
+        self.value.is_none() && self.children.is_empty()
+    }
+
     /// The text at `key`, which holds no dot.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.children.get(key)?.value.as_deref()

@@ -71,13 +71,6 @@ impl Service {
             Self::Sts => "https://sts.amazonaws.com/doc/2011-06-15/",
         }
     }
-
-    const fn api_version(self) -> &'static str {
-        match self {
-            Self::Sqs => "2012-11-05",
-            Self::Sts => "2011-06-15",
-        }
-    }
 }
 
 /// A typed request of one of the services.
@@ -165,6 +158,9 @@ fn decode_query(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) ->
         .filter(|a| !a.is_empty())
         .map(str::to_owned)
     else {
+        if method != Method::POST && form.is_empty() {
+            incoming.call = Err(AwsError::no_operation());
+        }
         return incoming;
     };
     if let Some(action) = sts::Action::from_name(&name) {
@@ -174,16 +170,18 @@ fn decode_query(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) ->
     } else if let Some(action) = sqs::Action::from_name(&name) {
         incoming.service = Service::Sqs;
         incoming.action = action.name();
+        let of_account = matches!(action, sqs::Action::CreateQueue | sqs::Action::ListQueues);
+        if of_account && sqs::queue_url::parse(uri.path()).is_ok() {
+            // A queue's own address makes and lists none.
+            incoming.call = Err(AwsError::invalid_action(&name));
+            return incoming;
+        }
         if uri.path() != "/" {
             form.set_default("QueueUrl", uri.path());
         }
         incoming.call = sqs::Request::from_form(action, &form).map(Call::Sqs);
     } else {
-        let version = form
-            .get("Version")
-            .unwrap_or(incoming.service.api_version())
-            .to_owned();
-        incoming.call = Err(AwsError::invalid_action(&name, &version));
+        incoming.call = Err(AwsError::invalid_action(&name));
     }
     incoming
 }

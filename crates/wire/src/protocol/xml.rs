@@ -36,11 +36,25 @@ impl<'a> XmlWriter<'a> {
         self.out.push(b'>');
     }
 
-    /// An end tag.
+    /// An end tag; an element without content becomes `<Name/>`, as AWS writes it.
     pub fn close(&mut self, name: &str) {
+        if self.is_just_opened(name) {
+            self.out.pop();
+            self.out.extend_from_slice(b"/>");
+            return;
+        }
         self.out.extend_from_slice(b"</");
         self.out.extend_from_slice(name.as_bytes());
         self.out.push(b'>');
+    }
+
+    /// Whether the last thing that was written is the element's start tag. Text cannot look like one:
+    /// its `<` is escaped.
+    fn is_just_opened(&self, name: &str) -> bool {
+        self.out
+            .strip_suffix(b">")
+            .and_then(|out| out.strip_suffix(name.as_bytes()))
+            .is_some_and(|out| out.ends_with(b"<"))
     }
 
     /// An element that holds only text.
@@ -113,7 +127,7 @@ mod tests {
     #[test]
     fn text_is_escaped() {
         for (text, expected) in [
-            ("", "<A></A>"),
+            ("", "<A/>"),
             ("plain é 🦀", "<A>plain é 🦀</A>"),
             (
                 "<a href=\"x\">&amp;</a>",

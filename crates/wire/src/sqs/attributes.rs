@@ -206,7 +206,7 @@ impl QueueAttributes {
                 return Err(SqsError::invalid_attribute_value_because(name, reason));
             }
             read.set(known, value)?;
-            read.verbatim.insert(name.clone(), value.clone());
+            read.verbatim.insert(name.clone(), canonical(known, value));
         }
         Ok(read)
     }
@@ -424,6 +424,23 @@ fn check_settable(name: Name, fifo: bool) -> Result<(), SqsError> {
             Err(SqsError::new(SqsErrorKind::InvalidAttributeName, message))
         }
         _ => Ok(()),
+    }
+}
+
+/// A valid value as it is kept: as set, but that numbers lose leading zeros, which AWS does not keep.
+fn canonical(name: Name, value: &str) -> String {
+    let is_number = matches!(
+        name,
+        Name::DelaySeconds
+            | Name::MaximumMessageSize
+            | Name::MessageRetentionPeriod
+            | Name::ReceiveMessageWaitTimeSeconds
+            | Name::VisibilityTimeout
+            | Name::KmsDataKeyReusePeriodSeconds
+    );
+    match value.parse::<u32>() {
+        Ok(number) if is_number => number.to_string(),
+        _ => value.to_owned(),
     }
 }
 

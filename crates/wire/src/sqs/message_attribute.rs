@@ -155,10 +155,10 @@ fn check_name(name: &str) -> Result<(), SqsError> {
     } else if name.contains("..") {
         "Message (user) attribute name must not have successive '.' characters."
     } else if !name
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+        .chars()
+        .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'))
     {
-        // From memory.
+        // Documented are A-Z, a-z and 0-9; AWS takes letters of other scripts too.
         "Message (user) attribute name can only contain upper and lower score characters, digits, periods, hyphens and underscores."
     } else {
         return Ok(());

@@ -101,6 +101,14 @@ impl Outgoing<'_> {
             let reason = "The request include parameter that is not valid for this queue type.";
             return Err(SqsError::invalid_value(delay, "DelaySeconds", reason));
         }
+        self.check_ids_for(queue)
+    }
+
+    /// Whether it has the ids that a FIFO queue needs.
+    pub(super) fn check_ids_for(&self, queue: &QueueFacts) -> Result<(), SqsError> {
+        if !queue.fifo {
+            return Ok(());
+        }
         if self.group_id.is_none() {
             return Err(SqsError::missing_parameter("MessageGroupId"));
         }

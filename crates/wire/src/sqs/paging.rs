@@ -30,8 +30,8 @@ pub fn sequence_number(position: u64) -> String {
 /// What names a move task. On the wire the base64 of a JSON object, as AWS's are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskHandle {
-    /// The catalog's number of the task.
-    pub task: u64,
+    /// The catalog's number of the task; `None` in a handle that names no task of ours.
+    pub task: Option<u64>,
     /// The dead-letter queue.
     pub source: QueueArn,
 }
@@ -47,7 +47,7 @@ impl TaskHandle {
     /// The text for the client.
     pub fn encode(&self) -> String {
         let json = TaskHandleJson {
-            task_id: self.task.to_string(),
+            task_id: self.task.map(|task| task.to_string()).unwrap_or_default(),
             source_arn: self.source.to_string(),
         };
         BASE64_STANDARD.encode(serde_json::to_vec(&json).unwrap_or_default())
@@ -59,7 +59,7 @@ impl TaskHandle {
             let bytes = BASE64_STANDARD.decode(text).ok()?;
             let json: TaskHandleJson = serde_json::from_slice(&bytes).ok()?;
             Some(Self {
-                task: json.task_id.parse().ok()?,
+                task: json.task_id.parse().ok(),
                 source: json.source_arn.parse().ok()?,
             })
         };
@@ -87,10 +87,14 @@ mod tests {
             "orders.fifo"
         );
         let handle = TaskHandle {
-            task: u64::MAX,
+            task: Some(u64::MAX),
             source: "arn:aws:sqs:us-east-1:000000000001:dead".parse().unwrap(),
         };
         assert_eq!(TaskHandle::decode(&handle.encode()).unwrap(), handle);
+        // A handle of AWS's own form names no task here, but is one.
+        let json = br#"{"taskId":"0b1e7f0c-1111-4222-8333-444455556666","sourceArn":"arn:aws:sqs:us-east-1:000000000001:dead"}"#;
+        let foreign = TaskHandle::decode(&BASE64_STANDARD.encode(json)).unwrap();
+        assert_eq!((foreign.task, foreign.source), (None, handle.source));
     }
 
     #[test]

@@ -27,7 +27,14 @@ pub fn parse(url: &str) -> Result<(AccountId, QueueName), SqsError> {
     Ok((account, name))
 }
 
-fn invalid_address(url: &str) -> SqsError {
+/// The name of a queue that stands where its URL should, as old scripts write it and AWS takes it: one
+/// of the caller's own.
+pub fn bare_name(url: &str) -> Option<QueueName> {
+    url.parse().ok()
+}
+
+/// What `url` names is not here.
+pub fn invalid_address(url: &str) -> SqsError {
     SqsError::new(
         SqsErrorKind::InvalidAddress,
         format!("The address {url} is not valid for this endpoint."),
@@ -95,6 +102,22 @@ mod tests {
                 SqsErrorKind::QueueDoesNotExist,
                 "{bad}"
             );
+        }
+    }
+
+    #[test]
+    fn a_name_may_stand_for_its_url() {
+        let name = |url: &str| bare_name(url).map(|name| name.to_string());
+        for own in ["orders", "orders.fifo"] {
+            assert_eq!(name(own).as_deref(), Some(own));
+        }
+        for other in [
+            "",
+            "/000000000042/orders",
+            "http://h/000000000042/orders",
+            "h:1",
+        ] {
+            assert_eq!(name(other), None, "{other}");
         }
     }
 

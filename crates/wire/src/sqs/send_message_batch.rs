@@ -106,8 +106,8 @@ impl SendMessageBatchRequestEntry {
 }
 
 impl SendMessageBatchRequest {
-    /// Parts the messages that can be sent from those that fail alone. On a FIFO queue none fails
-    /// alone: what is wrong with one is wrong with the request. `validate` comes first.
+    /// Parts the messages that can be sent from those that fail alone. On a FIFO queue the request
+    /// fails if one of them lacks a group or a deduplication id. `validate` comes first.
     pub fn triage(
         self,
         queue: &QueueFacts,
@@ -118,25 +118,18 @@ impl SendMessageBatchRequest {
         ),
         SqsError,
     > {
-        if !queue.fifo {
-            return Ok(triage(
-                self.entries,
-                |e| e.id.clone(),
-                |e, nth| e.check_against(queue, nth),
-            ));
-        }
-        for (index, entry) in self.entries.iter().enumerate() {
+        for entry in &self.entries {
+            // Recorded of AWS: in a batch a missing group is an invalid value.
             entry
-                .check_against(queue, index + 1)
-                .map_err(|e| match e.kind {
-                    // Recorded of AWS: in a batch a missing group is an invalid value.
-                    SqsErrorKind::MissingParameter if !entry.message_body.is_empty() => {
-                        SqsError::invalid_parameter(e.message)
-                    }
-                    _ => e,
-                })?;
+                .outgoing()
+                .check_ids_for(queue)
+                .map_err(|e| SqsError::invalid_parameter(e.message))?;
         }
-        Ok((self.entries, Vec::new()))
+        Ok(triage(
+            self.entries,
+            |e| e.id.clone(),
+            |e, nth| e.check_against(queue, nth),
+        ))
     }
 }
 

@@ -153,6 +153,7 @@ fn attribute_names() {
         "aws",
         "AWSx.y",
         "amazonia",
+        "attr.1øßä",
     ] {
         attribute(good, value(), "ok");
     }
@@ -183,7 +184,7 @@ fn attribute_names() {
             "Message (user) attribute name must not have successive '.' characters.",
         ),
         ("a b", characters),
-        ("é", characters),
+        ("§", characters),
     ] {
         attribute(bad, value(), &format!("InvalidParameterValue: {message}"));
     }

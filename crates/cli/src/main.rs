@@ -1,4 +1,4 @@
-//! The `levada` binary: `serve`, `cluster status`, `bench`, `version`.
+//! The `levada` binary: `serve`, `cluster`, `bench`, `version`.
 
 mod bench;
 mod client;
@@ -49,7 +49,7 @@ docs/configuration.md describes every setting.")]
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
-    /// Look at a cluster.
+    /// Look at a cluster, and operate it.
     #[command(subcommand)]
     Cluster(cluster::Command),
     /// Send, receive and delete messages through a running node, and say how fast that went.

@@ -152,6 +152,8 @@ pub struct GroupStatus {
     pub addresses: BTreeMap<NodeId, String>,
     /// A change of the voters is half done.
     pub changing: bool,
+    /// None is half done, and this replica has applied the last one: a majority has it.
+    pub settled: bool,
     /// Members that do not vote yet.
     pub learners: BTreeSet<NodeId>,
     /// If this replica leads: how far each member's log is known to reach.
@@ -500,6 +502,9 @@ impl Group {
                 .map(|(id, node)| (NodeId(*id), node.addr.clone()))
                 .collect(),
             changing: membership.get_joint_config().len() > 1,
+            settled: membership.get_joint_config().len() == 1
+                && m.membership_config.log_id().map(|id| id.index)
+                    <= m.last_applied.map(|id| id.index),
             learners: membership.learner_ids().map(NodeId).collect(),
             matched: m
                 .replication

@@ -6,6 +6,7 @@
 pub mod config;
 mod declare;
 mod logs;
+mod operations;
 mod pages;
 mod process;
 mod prometheus;

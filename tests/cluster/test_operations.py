@@ -232,3 +232,30 @@ def test_what_makes_no_sense_is_refused_with_the_safe_way(cluster):
         connection.request("POST", "/_levada/cluster/cancel", b"{}", headers)
         assert connection.getresponse().status == expected
         connection.close()
+
+
+def test_the_doctor_says_what_is_wrong_and_what_to_do(cluster):
+    first, second, third = cluster.nodes
+    eventually(lambda: balanced(first))
+    well = levada("doctor", "--endpoint", first.endpoint, check=False)
+    assert "PROBLEM" not in well.stdout and "are led" in well.stdout, well.stdout
+    config = second.directory / "node.toml"
+    of_file = levada("doctor", "--config", config, check=False)
+    assert "the configuration is right" in of_file.stdout and "a process uses the directory" in of_file.stdout
+    config.write_text(config.read_text() + "\nno_such_key = 1\n")
+    broken = levada("doctor", "--config", config, check=False)
+    assert broken.returncode == 1 and "no_such_key" in broken.stdout
+    third.kill()
+    eventually(lambda: first.status("/health/ready") == 200)
+    ill = levada("doctor", "--json", "--endpoint", first.endpoint, check=False)
+    assert ill.returncode == 1
+    assert "does not answer" in ill.stdout and "levada cluster replace" in ill.stdout
+    # Its directory can be looked into while it is down, and is the same afterwards.
+    before = sorted(p.name for p in third.directory.iterdir())
+    stopped = levada("doctor", "--data", third.data_dir, check=False)
+    assert "have a checkpoint" in stopped.stdout and "PROBLEM" not in stopped.stdout, stopped.stdout
+    assert sorted(p.name for p in third.directory.iterdir()) == before
+    third.start()
+    cluster.wait_whole()
+    nobody = levada("doctor", "--endpoint", "http://127.0.0.1:1", check=False)
+    assert nobody.returncode == 1 and "is the node running" in nobody.stdout

@@ -1,8 +1,9 @@
-//! The `levada` binary: `serve`, `cluster`, `bench`, `version`.
+//! The `levada` binary: `serve`, `cluster`, `doctor`, `bench`, `version`.
 
 mod bench;
 mod client;
 mod cluster;
+mod doctor;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -32,6 +33,7 @@ Examples:
   levada serve                                 one durable node on http://127.0.0.1:4566, data in ./levada-data
   levada serve --config /etc/levada.toml       a node of a cluster
   levada cluster status                        nodes, partitions, leaders, lag
+  levada doctor                                what is wrong, and what to do
   aws --endpoint-url http://127.0.0.1:4566 sqs create-queue --queue-name orders";
 
 #[derive(Subcommand)]
@@ -52,6 +54,8 @@ docs/configuration.md describes every setting.")]
     /// Look at a cluster, and operate it.
     #[command(subcommand)]
     Cluster(cluster::Command),
+    /// Look at a configuration, a data directory and a running cluster, and say what is wrong.
+    Doctor(doctor::Options),
     /// Send, receive and delete messages through a running node, and say how fast that went.
     Bench(bench::Options),
     /// Print the version.
@@ -62,6 +66,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve { config } => return serve(config),
         Command::Cluster(command) => run(cluster::run(command)),
+        Command::Doctor(options) => return run(doctor::run(options)).unwrap_or_else(failed),
         Command::Bench(options) => run(bench::run(options)),
         Command::Version => writeln!(std::io::stdout(), "levada {}", env!("CARGO_PKG_VERSION"))
             .map_err(client::Error::from),

@@ -17,6 +17,7 @@ mod directory;
 mod driver;
 mod error;
 mod handler;
+mod inspect;
 mod lane;
 mod leaders;
 mod members;
@@ -45,6 +46,7 @@ pub(crate) mod proto {
 
 pub use broker::{Broker, Change};
 pub use error::RouteError;
+pub use inspect::{Finding, Severity, inspect, judge_space};
 pub use node::{
     ChangeStatus, ClusterStatus, MemberStatus, Node, NodeOptions, NodeStats, PartitionStatus,
     StartError,

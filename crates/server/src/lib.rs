@@ -5,6 +5,7 @@
 
 pub mod config;
 mod declare;
+pub mod doctor;
 mod logs;
 mod operations;
 mod pages;

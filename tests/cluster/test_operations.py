@@ -20,9 +20,9 @@ DRAIN_TIMEOUT_S = 60
 def cluster():
     """Three nodes for one test."""
     with Cluster(3) as nodes:
+        first = list(nodes.nodes)
         yield nodes
-        for node in nodes.nodes:
-            node.resume()
+        nodes.spares += [node for node in first if node not in nodes.nodes]
 
 
 def balanced(node):

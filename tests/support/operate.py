@@ -48,11 +48,13 @@ def leads(node, asked=None):
 
 
 def spare_node(cluster, extra_config=""):
-    """A node that is configured beside the cluster's, and not started; `cluster.nodes` does not have it yet."""
+    """A node that is configured beside the cluster's, and not started. The cluster ends it, whoever has started it."""
     http_port, peer_port = free_ports(2)
     members = [f"127.0.0.1:{n.peer_port}" for n in cluster.nodes] + [f"127.0.0.1:{peer_port}"]
     number = max(n.number for n in cluster.nodes) + 1
-    return Node(cluster.directory / f"n{number}", http_port, peer_port, members, number, extra_config)
+    spare = Node(cluster.directory / f"n{number}", http_port, peer_port, members, number, extra_config)
+    cluster.spares.append(spare)
+    return spare
 
 
 def address(node):

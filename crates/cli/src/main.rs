@@ -1,5 +1,6 @@
-//! The `levada` binary: `serve`, `cluster`, `doctor`, `bench`, `version`.
+//! The `levada` binary: `serve`, `cluster`, `doctor`, `backup`, `restore`, `bench`, `version`.
 
+mod backup;
 mod bench;
 mod client;
 mod cluster;
@@ -56,6 +57,10 @@ docs/configuration.md describes every setting.")]
     Cluster(cluster::Command),
     /// Look at a configuration, a data directory and a running cluster, and say what is wrong.
     Doctor(doctor::Options),
+    /// Copy everything that a live cluster holds into a directory.
+    Backup(backup::BackupOptions),
+    /// Make a fresh data directory from a backup.
+    Restore(backup::RestoreOptions),
     /// Send, receive and delete messages through a running node, and say how fast that went.
     Bench(bench::Options),
     /// Print the version.
@@ -67,6 +72,8 @@ fn main() -> ExitCode {
         Command::Serve { config } => return serve(config),
         Command::Cluster(command) => run(cluster::run(command)),
         Command::Doctor(options) => return run(doctor::run(options)).unwrap_or_else(failed),
+        Command::Backup(options) => run(backup::back_up(options)),
+        Command::Restore(options) => run(backup::lay_down(options)),
         Command::Bench(options) => run(bench::run(options)),
         Command::Version => writeln!(std::io::stdout(), "levada {}", env!("CARGO_PKG_VERSION"))
             .map_err(client::Error::from),

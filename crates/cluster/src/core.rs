@@ -12,6 +12,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::backup::Sessions;
 use crate::directory::Directory;
 use crate::lane::Lane;
 use crate::members::Members;
@@ -43,6 +44,8 @@ pub(crate) struct Core {
     pub(crate) removed: watch::Sender<Option<u64>>,
     /// The node was taken out, and has written that down.
     pub(crate) gone: CancellationToken,
+    /// Partitions that are being backed up.
+    pub(crate) backups: Sessions,
     /// Where the node keeps what it must not forget.
     pub(crate) data_dir: PathBuf,
     /// The catalog's generation, for those who look for work in it.

@@ -6,9 +6,10 @@
 //! gathers commands for it into proposals; the `proposer` brings each to the partition's leader.
 //! Beside it run, for each partition, the `driver` (wakes, time), `reconcile` (towards the catalog),
 //! `ship` (transfers) and `moves` (move tasks); and for the node `bootstrap` and `background`. What an
-//! operator asks for comes by `operations`, and the `steward` sees a change of members to its end.
+//! operator asks for comes by `operations` and `backup`, and the `steward` sees a change of members to its end.
 
 mod background;
+pub mod backup;
 mod balance;
 mod bootstrap;
 mod broker;

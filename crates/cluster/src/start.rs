@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::backup::Sessions;
 use crate::bootstrap::{Bootstrap, Membership};
 use crate::core::{Core, Route};
 use crate::directory::Directory;
@@ -280,6 +281,7 @@ async fn open_core(
         members_changed: Notify::new(),
         removed: watch::Sender::new(None),
         gone: CancellationToken::new(),
+        backups: Sessions::default(),
         data_dir: options.data_dir.clone(),
         catalog: watch::Sender::new(0),
         turn: AtomicU64::new(0),

@@ -17,6 +17,7 @@ use openraft::{ChangeMembers, Raft, ReadPolicy};
 use thiserror::Error;
 use tokio::sync::Notify;
 
+use crate::backup::Frozen;
 use crate::config::{Command, TypeConfig};
 use crate::machine::{Applied, Machine};
 
@@ -333,6 +334,11 @@ impl Group {
             .applied_index_at_least(Some(index), "catch up")
             .await
             .is_ok()
+    }
+
+    /// The state at this moment, for a backup; None before anything was applied.
+    pub fn freeze(&self) -> Option<Frozen> {
+        Frozen::of(self.applied.capture())
     }
 
     /// Writes a checkpoint and forgets the log before the previous one.

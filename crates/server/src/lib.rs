@@ -4,6 +4,8 @@
 //! it is served is the gateway's.
 
 pub mod config;
+pub use levada_cluster::backup;
+
 mod declare;
 pub mod doctor;
 mod logs;

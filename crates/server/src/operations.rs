@@ -1,6 +1,7 @@
 //! `POST /_levada/...`: operations as JSON. What each does is the cluster's; here are only its words.
 
 use bytes::Bytes;
+use levada_cluster::backup::{Opened, Seen};
 use levada_cluster::{
     ClusterReport, ClusterStatus, NodeReport, OperationError, Operator, PartitionReport,
 };
@@ -20,6 +21,9 @@ struct Request {
     to: Option<String>,
     node: Option<String>,
     address: Option<String>,
+    session: Option<u32>,
+    rows_from: Option<usize>,
+    blocks_from: Option<usize>,
 }
 
 /// Carries out `name` on the node, if there is one yet.
@@ -40,6 +44,9 @@ pub(crate) fn operate(
             Ok(request) => request,
             Err(e) => return failed(400, &format!("the body is not what {name} takes: {e}")),
         };
+        if name == "backup/read" {
+            return read(&operator, &request).await;
+        }
         let mut outcome = run(&operator, &status, &name, &request).await;
         // A node that says where it is reached changes the members too. Each try looks again.
         for _ in 1..TRIES_MAX {
@@ -92,11 +99,65 @@ async fn run(
                 operator.cancel().await?;
                 json!({})
             }
+            "backup/begin" => {
+                let begun = operator.backup_begin().await?;
+                let partitions: serde_json::Map<_, _> = begun
+                    .iter()
+                    .map(|(p, s)| (p.to_string(), seen(s)))
+                    .collect();
+                json!({ "cluster": format!("{:016x}", status.cluster), "partitions": partitions })
+            }
+            "backup/open" => {
+                let partition = request.partition.ok_or_else(|| missing("a partition"))?;
+                opened(&operator.backup_open(PartitionId(partition)).await?)
+            }
+            "backup/close" => {
+                operator.backup_close(request.session.ok_or_else(|| missing("a session"))?);
+                json!({})
+            }
             "report" => report(&operator.report().await),
             _ => return Ok(None),
         }))
     };
     result.await.transpose()
+}
+
+/// A piece of a backup, as it is.
+async fn read(operator: &Operator, request: &Request) -> AdminAnswer {
+    let chunk = operator.backup_read(
+        request.session.unwrap_or(0),
+        request.rows_from.unwrap_or(0),
+        request.blocks_from.unwrap_or(0),
+    );
+    match chunk.await {
+        Ok(chunk) => AdminAnswer {
+            status: 200,
+            content_type: "application/octet-stream",
+            body: chunk.0,
+        },
+        Err(e) => failed(status_of(&e), &e.to_string()),
+    }
+}
+
+fn opened(opened: &Opened) -> Value {
+    json!({
+        "session": opened.session,
+        "applied_index": opened.applied_index,
+        "rows": opened.rows,
+        "blocks": opened.blocks,
+        "seen": seen(&opened.seen),
+    })
+}
+
+/// What a partition says of transfers.
+fn seen(seen: &Seen) -> Value {
+    let marks = |marks: &std::collections::BTreeMap<u32, u64>| -> Value {
+        marks
+            .iter()
+            .map(|(p, n)| (p.to_string(), Value::from(*n)))
+            .collect()
+    };
+    json!({ "acknowledged": marks(&seen.acknowledged), "applied": marks(&seen.applied) })
 }
 
 /// The cluster by the word of each member.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use levada_replica::{Frozen, proto};
+use levada_replica::{Frozen, Group, proto};
 use levada_types::PartitionId;
 use prost::Message as _;
 
@@ -96,7 +96,7 @@ impl Operator {
     pub async fn backup_begin(&self) -> Result<BTreeMap<u32, Seen>, OperationError> {
         let mut all = BTreeMap::new();
         for (partition, route) in &self.broker.core.partitions {
-            self.broker.catch_up(&route.group).await?;
+            self.catch_up(&route.group).await?;
             let acknowledged = route.group.read(|p| p.outbox_acknowledged());
             let seen = Seen {
                 acknowledged: acknowledged.into_iter().map(|(p, n)| (p.0, n)).collect(),
@@ -107,12 +107,23 @@ impl Operator {
         Ok(all)
     }
 
+    /// So that what this node has is all that was acknowledged by now.
+    async fn catch_up(&self, group: &Group) -> Result<(), OperationError> {
+        let caught_up = self.broker.catch_up(group).await;
+        caught_up.map_err(|e| {
+            let partition = group.id();
+            OperationError::Refused(format!(
+                "{partition}: {e}, so that this node cannot know whether its copy is current; `levada doctor` says why. Try again, or through another node by --endpoint"
+            ))
+        })
+    }
+
     /// Freezes a partition, with all that was acknowledged before the call.
     pub async fn backup_open(&self, partition: PartitionId) -> Result<Opened, OperationError> {
         let core = &self.broker.core;
         let unknown = || OperationError::Unknown(format!("there is no {partition}"));
         let route = core.route(partition).ok_or_else(unknown)?;
-        self.broker.catch_up(&route.group).await?;
+        self.catch_up(&route.group).await?;
         let group = route.group.clone();
         let frozen = tokio::task::spawn_blocking(move || {
             let frozen = group.freeze()?;

@@ -231,6 +231,7 @@ class Cluster:
             Node(self.directory / f"n{i + 1}", ports[i], ports[count + i], members, i + 1, extra_config)
             for i in range(count)
         ]
+        self.spares = []  # nodes that a test makes beside them
 
     def __enter__(self):
         return self.start()
@@ -287,7 +288,7 @@ class Cluster:
 
     def close(self):
         """Kills what runs and deletes the directory, unless LEVADA_TEST_KEEP is set."""
-        for node in self.nodes:
+        for node in self.nodes + self.spares:
             node.kill()
         if self.owned and not os.environ.get("LEVADA_TEST_KEEP"):
             shutil.rmtree(self.directory, ignore_errors=True)

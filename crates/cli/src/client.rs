@@ -3,6 +3,7 @@
 
 use std::io;
 
+use serde_json::Value;
 use thiserror::Error;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -71,6 +72,33 @@ impl Client {
     pub(crate) async fn get(&mut self, path: &str) -> Result<Answer, Error> {
         let head = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.host);
         self.exchange(head.as_bytes()).await
+    }
+
+    /// `POST path` with a document; gives the answer's document if it succeeded, else what the node said.
+    pub(crate) async fn operate(&mut self, path: &str, body: &Value) -> Result<Value, Error> {
+        let answer = self.post(path, body).await?;
+        let document = serde_json::from_slice::<Value>(&answer.body);
+        match document {
+            Ok(document) if answer.status == 200 => Ok(document),
+            Ok(document) if document["error"].is_string() => Err(Error::Answer(
+                document["error"].as_str().unwrap_or_default().to_owned(),
+            )),
+            _ => Err(Error::Answer(format!(
+                "{path} was answered {}: is that a node of Levada, and of this version?",
+                answer.status
+            ))),
+        }
+    }
+
+    /// `POST path` with a document.
+    pub(crate) async fn post(&mut self, path: &str, body: &Value) -> Result<Answer, Error> {
+        let body = body.to_string();
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            self.host,
+            body.len(),
+        );
+        self.exchange(request.as_bytes()).await
     }
 
     /// Calls an action of SQS; gives the body of the answer if it succeeded.

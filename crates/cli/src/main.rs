@@ -1,8 +1,10 @@
-//! The `levada` binary: `serve`, `cluster status`, `bench`, `version`.
+//! The `levada` binary: `serve`, `cluster`, `doctor`, `backup`, `restore`, `bench`, `version`.
 
+mod backup;
 mod bench;
 mod client;
 mod cluster;
+mod doctor;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -32,6 +34,7 @@ Examples:
   levada serve                                 one durable node on http://127.0.0.1:4566, data in ./levada-data
   levada serve --config /etc/levada.toml       a node of a cluster
   levada cluster status                        nodes, partitions, leaders, lag
+  levada doctor                                what is wrong, and what to do
   aws --endpoint-url http://127.0.0.1:4566 sqs create-queue --queue-name orders";
 
 #[derive(Subcommand)]
@@ -49,9 +52,15 @@ docs/configuration.md describes every setting.")]
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
-    /// Look at a cluster.
+    /// Look at a cluster, and operate it.
     #[command(subcommand)]
     Cluster(cluster::Command),
+    /// Look at a configuration, a data directory and a running cluster, and say what is wrong.
+    Doctor(doctor::Options),
+    /// Copy everything that a live cluster holds into a directory.
+    Backup(backup::BackupOptions),
+    /// Make a fresh data directory from a backup.
+    Restore(backup::RestoreOptions),
     /// Send, receive and delete messages through a running node, and say how fast that went.
     Bench(bench::Options),
     /// Print the version.
@@ -62,6 +71,9 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve { config } => return serve(config),
         Command::Cluster(command) => run(cluster::run(command)),
+        Command::Doctor(options) => return run(doctor::run(options)).unwrap_or_else(failed),
+        Command::Backup(options) => run(backup::back_up(options)),
+        Command::Restore(options) => run(backup::lay_down(options)),
         Command::Bench(options) => run(bench::run(options)),
         Command::Version => writeln!(std::io::stdout(), "levada {}", env!("CARGO_PKG_VERSION"))
             .map_err(client::Error::from),

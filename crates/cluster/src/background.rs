@@ -1,24 +1,28 @@
-//! What a node does by itself: watch its peers, spread leaders, write checkpoints, watch the disk, and
-//! finish making a cluster that it founded.
+//! What a node does by itself: watch its peers, write checkpoints, watch the disk, and finish making a
+//! cluster that it founded.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use levada_engine::proto::{Catalog, MemberRow, SetMember, catalog, command};
 use levada_rpc::PeerState;
 use levada_storage::space::SpaceWatch;
 use levada_storage::{BlockStore, LogStore};
-use levada_types::{NodeId, PartitionId, QueueId};
+use levada_types::{PartitionId, QueueId};
+use tokio_util::sync::CancellationToken;
 
+use crate::balance::balance;
 use crate::bootstrap::{Bootstrap, Membership};
 use crate::broker::Broker;
-use crate::core::Core;
+use crate::core::{Core, Route};
 use crate::driver::{adopt_members, drive};
 use crate::node::NodeOptions;
-use crate::{NodeStats, QueueCounts, moves, reconcile, ship};
+use crate::steward::steward;
+use crate::{NodeStats, QueueCounts, moves, reconcile, ship, standing};
 
 /// While a peer is missing, an election of what it led is pressed for this often: the first to stand may
 /// lack an entry, or the lease of a silent leader may still hold. Afterwards the time-outs do the rest.
@@ -28,17 +32,11 @@ const PRESS_PAUSE: Duration = Duration::from_millis(100);
 const UNCHECKPOINTED_BYTES: u64 = 64 * 1024 * 1024;
 /// A partition with anything to replay is checkpointed this often, so that the log can be purged.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(600);
-/// How often checkpoints, balance and free space are looked at.
+/// How often checkpoints and free space are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// A preferred leader gets its partition back when it has been up for so many looks.
-const LOOKS_BEFORE_HANDING_BACK: u32 = 3;
-/// Partitions handed back at one look: each costs its clients a moment.
-const HANDED_BACK_AT_ONCE: usize = 4;
-/// Entries by which a preferred leader may lag when it gets its partition back.
-const HANDING_BACK_LAG_MAX: u64 = 64;
 /// Below this much free space, in bytes, sends are refused, so that receives and deletes, which make
 /// room, still work.
-const FREE_SPACE_RESERVE_BYTES: u64 = 256 * 1024 * 1024;
+pub(crate) const FREE_SPACE_RESERVE_BYTES: u64 = 256 * 1024 * 1024;
 
 pub(crate) fn start(
     core: &Arc<Core>,
@@ -60,6 +58,16 @@ pub(crate) fn start(
     );
     spawn(core, checkpoint(core.clone()));
     spawn(core, balance(core.clone()));
+    spawn(core, steward(broker.clone()));
+    spawn(
+        core,
+        standing::watch(
+            core.clone(),
+            bootstrap.clone(),
+            options.members.clone(),
+            membership.clone(),
+        ),
+    );
     spawn(core, watch_space(core.clone(), options.data_dir.clone()));
     spawn(
         core,
@@ -134,19 +142,22 @@ async fn say_who_is_here(broker: &Broker, membership: &Membership, http: &str) -
                 missing.push(MemberRow {
                     node: *node,
                     peer_address: address.clone(),
-                    http_address: String::new(),
+                    ..MemberRow::default()
                 });
             }
         }
     }
     let me = core.node.0;
     if let Some(address) = core.members.address(core.node) {
+        let listed = known.get(&me);
         let row = MemberRow {
-            node: me,
             peer_address: address,
             http_address: http.to_owned(),
+            ..listed.cloned().unwrap_or(MemberRow {
+                node: me,
+                ..MemberRow::default()
+            })
         };
-        let listed = known.get(&me);
         let unnamed = membership.founder && !named(&row.peer_address);
         if listed.is_some_and(|listed| *listed != row) || unnamed {
             missing.retain(|m| m.node != me);
@@ -173,15 +184,29 @@ async fn say_who_is_here(broker: &Broker, membership: &Membership, http: &str) -
 
 /// Watches the link to every member, and writes down who the members are when that changes.
 async fn watch_members(core: Arc<Core>, bootstrap: Arc<Bootstrap>, mut membership: Membership) {
-    let mut watched: BTreeSet<String> = BTreeSet::new();
+    let mut watched: BTreeMap<String, CancellationToken> = BTreeMap::new();
     loop {
         let members = core.members.all();
         for (node, address) in &members {
-            if *node != core.node && watched.insert(address.clone()) {
-                spawn(&core, watch_peer(core.clone(), address.clone()));
+            if *node != core.node && !watched.contains_key(address) {
+                let left = CancellationToken::new();
+                let watching = left
+                    .clone()
+                    .run_until_cancelled_owned(watch_peer(core.clone(), address.clone()));
+                spawn(&core, watching.map(|_| ()));
+                watched.insert(address.clone(), left);
             }
         }
-        let now: BTreeMap<u64, String> = members.into_iter().map(|(n, a)| (n.0, a)).collect();
+        watched.retain(|address, left| {
+            // Who was taken out may have to agree to that in some groups yet.
+            let stays = members.values().any(|at| at == address) || is_in_a_group(&core, address);
+            if !stays {
+                left.cancel();
+                core.members.peers().forget(address);
+            }
+            stays
+        });
+        let now: BTreeMap<u64, String> = members.iter().map(|(n, a)| (n.0, a.clone())).collect();
         if now != membership.members {
             membership.members = now;
             if let Err(error) = bootstrap.store(core.members.cluster(), &membership) {
@@ -189,8 +214,23 @@ async fn watch_members(core: Arc<Core>, bootstrap: Arc<Bootstrap>, mut membershi
             }
         }
         core.refresh_health();
-        core.members_changed.notified().await;
+        if watched
+            .keys()
+            .all(|address| membership.members.values().any(|at| at == address))
+        {
+            core.members_changed.notified().await;
+        } else {
+            // At the time-out it is looked again whether the groups have let go of who left.
+            let _ = tokio::time::timeout(LOOK_EVERY, core.members_changed.notified()).await;
+        }
     }
+}
+
+fn is_in_a_group(core: &Core, address: &str) -> bool {
+    let addresses = |route: &Route| route.group.status().addresses;
+    core.partitions
+        .values()
+        .any(|route| addresses(route).values().any(|at| at == address))
 }
 
 async fn watch_peer(core: Arc<Core>, address: String) {
@@ -249,45 +289,6 @@ async fn checkpoint(core: Arc<Core>) {
         }
         if all {
             last = tokio::time::Instant::now();
-        }
-    }
-}
-
-/// Hands partitions to the nodes that should lead them, a few at a time, when those are well.
-async fn balance(core: Arc<Core>) {
-    let mut looks_up: BTreeMap<NodeId, u32> = BTreeMap::new();
-    loop {
-        tokio::time::sleep(LOOK_EVERY).await;
-        for node in core.members.all().into_keys().filter(|n| *n != core.node) {
-            let up = core.members.state(node) == Some(PeerState::Up);
-            let looks = looks_up.entry(node).or_default();
-            *looks = if up { looks.saturating_add(1) } else { 0 };
-        }
-        if core.leaving.load(Ordering::Relaxed) {
-            return;
-        }
-        let mut handed = 0;
-        for (partition, route) in &core.partitions {
-            let Some(preferred) = core.preferred_leader(*partition) else {
-                continue;
-            };
-            let well = looks_up
-                .get(&preferred)
-                .is_some_and(|looks| *looks >= LOOKS_BEFORE_HANDING_BACK);
-            if preferred == core.node || !well || !route.group.is_leader() {
-                continue;
-            }
-            let status = route.group.status();
-            let matched = status.matched.get(&preferred).copied().unwrap_or(0);
-            let lags = status.last_log_index.saturating_sub(matched) > HANDING_BACK_LAG_MAX;
-            if lags || !status.voters.contains(&preferred) {
-                continue;
-            }
-            route.group.transfer_leader(preferred).await;
-            handed += 1;
-            if handed == HANDED_BACK_AT_ONCE {
-                break;
-            }
         }
     }
 }

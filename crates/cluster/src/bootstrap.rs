@@ -5,14 +5,17 @@
 //!   down, and adopts the others. Only when every one of them has answered that it is empty, so that an
 //!   emptied founder never makes a second cluster.
 //! - Some node belongs to a cluster already: this one, whose directory is empty, joins in the place of
-//!   the member that had its address, under its own new id. It never speaks as the one that it was.
+//!   the member that had its address, or at an address where an operator expects a new member, under its
+//!   own new id. It never speaks as the one that it was.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use levada_engine::proto::{Catalog, MemberRow, RemoveMember, SetMember, catalog, command};
+use levada_engine::proto::{
+    Catalog, MemberRow, MembersChangeKind, RemoveMember, SetMember, catalog, command,
+};
 use levada_rpc::{Class, Peers, RemoteError};
 use levada_storage::DataDir;
 use levada_types::{NodeId, PartitionId};
@@ -23,7 +26,7 @@ use tokio::sync::Notify;
 use crate::broker::Broker;
 use crate::core::Core;
 use crate::handler::malformed;
-use crate::{method, proto};
+use crate::{method, proto, standing};
 
 /// One question to one node.
 const ASK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -38,6 +41,9 @@ pub(crate) struct Membership {
     pub(crate) members: BTreeMap<u64, String>,
     /// This node made the cluster, and begins each group that was not begun.
     pub(crate) founder: bool,
+    /// When the node was taken out of the cluster, in milliseconds since the epoch: it never speaks again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) removed_at: Option<u64>,
 }
 
 impl Membership {
@@ -158,6 +164,7 @@ impl Bootstrap {
             partitions,
             members,
             founder: true,
+            removed_at: None,
         };
         self.store(cluster, &membership)?;
         tracing::info!(
@@ -195,7 +202,7 @@ impl Bootstrap {
         }
     }
 
-    async fn hello(&self, address: &str) -> Option<proto::HelloReply> {
+    pub(crate) async fn hello(&self, address: &str) -> Option<proto::HelloReply> {
         let hello = proto::HelloRequest {
             node: self.node.0,
             address: self.address.clone(),
@@ -246,6 +253,7 @@ impl Bootstrap {
             partitions: reply.partitions,
             members,
             founder: false,
+            removed_at: None,
         };
         self.store(reply.cluster, &membership)?;
         tracing::info!(
@@ -306,6 +314,11 @@ impl Bootstrap {
                 let reply = self.adopt(request).map_err(malformed)?;
                 Ok(reply.encode_to_vec().into())
             }
+            method::STANDING => {
+                let request = proto::StandingRequest::decode(body).map_err(malformed)?;
+                let reply = standing::answer(&request, core.as_deref());
+                Ok(reply.encode_to_vec().into())
+            }
             _ => {
                 let request = proto::JoinRequest::decode(body).map_err(malformed)?;
                 let reply = match core {
@@ -336,6 +349,7 @@ impl Bootstrap {
             partitions: request.partitions,
             members,
             founder: false,
+            removed_at: None,
         };
         self.store(request.cluster, &membership)?;
         self.adopted.notify_one();
@@ -345,7 +359,8 @@ impl Bootstrap {
         })
     }
 
-    /// Takes a node with an empty directory in the place of the member that had its address.
+    /// Takes a node with an empty directory in the place of the member that had its address, or as the
+    /// member that an operator expects there.
     async fn admit(&self, request: proto::JoinRequest, core: Arc<Core>) -> proto::JoinReply {
         // The address must really be the newcomer's now: then nobody else can be the old member.
         match self.hello(&request.address).await {
@@ -372,15 +387,16 @@ impl Bootstrap {
             .filter(|(node, address)| **address == request.address && **node != new)
             .map(|(n, _)| *n)
             .collect();
-        if old.is_empty() && !members.contains_key(&new) {
-            return refused(
-                "no member has this address; a cluster is grown by an operator's command",
-            );
+        if old.is_empty() && !members.contains_key(&new) && !is_expected(&core, &request.address) {
+            return refused(&format!(
+                "no member has this address, and none is expected there; run `levada cluster add {}` at a member",
+                request.address
+            ));
         }
         let member = MemberRow {
             node: new.0,
             peer_address: request.address,
-            http_address: String::new(),
+            ..MemberRow::default()
         };
         let mut changes = vec![catalog::Kind::SetMember(SetMember {
             member: Some(member),
@@ -423,6 +439,15 @@ enum Survey {
     AllEmpty(BTreeMap<u64, String>),
     /// Some did not answer.
     Incomplete,
+}
+
+/// Whether an operator has said that a new member will start at this address.
+fn is_expected(core: &Core, address: &str) -> bool {
+    core.directory.read(|catalog| {
+        catalog.members_change().is_some_and(|change| {
+            change.kind() == MembersChangeKind::Add && change.address == address
+        })
+    })
 }
 
 fn members_to(members: &BTreeMap<u64, String>) -> Vec<proto::Member> {

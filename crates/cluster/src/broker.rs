@@ -9,6 +9,7 @@ use levada_engine::proto::{
     NotePurge, Outcome, QueueRow, SetQueueAttributes, StartMoveTask, TagQueue, UntagQueue,
     UpdateMoveTask, catalog, catalog_outcome, command, outcome,
 };
+use levada_replica::Group;
 use levada_types::{AccountId, PartitionId, QueueId, QueueName, Region};
 use tokio::time::Instant;
 
@@ -80,7 +81,11 @@ impl Broker {
 
     /// Waits until this node's copy of the catalog holds all that was acknowledged before the call.
     pub async fn catch_up_catalog(&self) -> Result<(), RouteError> {
-        let group = self.core.directory.group();
+        self.catch_up(self.core.directory.group()).await
+    }
+
+    /// The same for any partition.
+    pub(crate) async fn catch_up(&self, group: &Group) -> Result<(), RouteError> {
         let deadline = Instant::now() + REQUEST_TIMEOUT;
         while Instant::now() < deadline {
             let leader = group.leader();
@@ -90,7 +95,7 @@ impl Broker {
                     Some(address) => self
                         .core
                         .replicas
-                        .remote_read_index(&address, PartitionId::CATALOG, Duration::from_secs(1))
+                        .remote_read_index(&address, group.id(), Duration::from_secs(1))
                         .await
                         .ok(),
                     None => None,

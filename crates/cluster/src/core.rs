@@ -1,6 +1,7 @@
 //! What the parts of a node's cluster layer share.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 
@@ -11,9 +12,11 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::backup::Sessions;
 use crate::directory::Directory;
 use crate::lane::Lane;
 use crate::members::Members;
+use crate::placement;
 use crate::proposer::Proposer;
 use crate::reader::Reader;
 use crate::waiters::Waiters;
@@ -37,6 +40,14 @@ pub(crate) struct Core {
     pub(crate) leaving: AtomicBool,
     /// The members are others than before: they are written down, and their links watched.
     pub(crate) members_changed: Notify,
+    /// When this node was taken out of the cluster, in milliseconds since the epoch.
+    pub(crate) removed: watch::Sender<Option<u64>>,
+    /// The node was taken out, and has written that down.
+    pub(crate) gone: CancellationToken,
+    /// Partitions that are being backed up.
+    pub(crate) backups: Sessions,
+    /// Where the node keeps what it must not forget.
+    pub(crate) data_dir: PathBuf,
     /// The catalog's generation, for those who look for work in it.
     pub(crate) catalog: watch::Sender<u64>,
     /// Chooses where a receive begins to look.
@@ -155,12 +166,27 @@ impl Core {
         })
     }
 
-    /// The node that should lead the partition when all is well: leaders are spread in turn.
+    /// The node that should lead the partition when all is well.
     pub(crate) fn preferred_leader(&self, partition: PartitionId) -> Option<NodeId> {
-        let voters: Vec<NodeId> = self.members.all().into_keys().collect();
-        if voters.is_empty() {
-            return None;
-        }
-        Some(voters[partition.0 as usize % voters.len()])
+        let wish = self.directory.read(|c| c.wanted_leader(partition));
+        self.leader_by(wish, partition)
+    }
+
+    /// The same without an operator's wish.
+    pub(crate) fn leader_in_turn(&self, partition: PartitionId) -> Option<NodeId> {
+        self.leader_by(None, partition)
+    }
+
+    fn leader_by(&self, wish: Option<NodeId>, partition: PartitionId) -> Option<NodeId> {
+        let members: Vec<NodeId> = self.members.all().into_keys().collect();
+        placement::preferred_leader(&members, &self.passive(), wish, partition)
+    }
+
+    /// Members that should lead nothing: an operator drains them or takes them out.
+    pub(crate) fn passive(&self) -> BTreeSet<NodeId> {
+        self.directory.read(|catalog| {
+            let passive = catalog.members().filter(|m| m.draining || m.leaving);
+            passive.map(|m| NodeId(m.node)).collect()
+        })
     }
 }

@@ -108,14 +108,22 @@ pub(crate) fn catalog_members(core: &Core) -> Option<BTreeMap<NodeId, String>> {
             .collect()
     });
     let known = core.members.all();
+    let left = |node: &NodeId| core.directory.read(|c| c.former_member(*node).is_some());
     let complete = known
-        .values()
-        .all(|address| rows.values().any(|named| named == address));
+        .iter()
+        .all(|(node, address)| rows.values().any(|named| named == address) || left(node));
     (complete && !rows.is_empty()).then_some(rows)
 }
 
 /// Takes the members from the catalog, if it names them.
 pub(crate) fn adopt_members(core: &Core) {
+    let left = core
+        .directory
+        .read(|catalog| catalog.former_member(core.node).map(|me| me.removed_at));
+    if let Some(at) = left {
+        core.removed.send_replace(Some(at));
+        return;
+    }
     if let Some(rows) = catalog_members(core)
         && rows != core.members.all()
     {

@@ -16,7 +16,7 @@ use crate::broker::Broker;
 use crate::core::Core;
 use crate::messages::counts_here;
 use crate::proposer::{NO_REPLICA, NOT_LEADER, UNKNOWN, propose_at_leader};
-use crate::{method, proto};
+use crate::{leaders, method, proto, report};
 
 /// Remote refusal: the node is not ready, or of another cluster.
 const NOT_A_MEMBER: u32 = 203;
@@ -56,7 +56,10 @@ impl PeerHandler for Handler {
         partition: u32,
         body: Bytes,
     ) -> BoxFuture<'static, Result<Bytes, RemoteError>> {
-        if matches!(method, method::HELLO | method::ADOPT | method::JOIN) {
+        if matches!(
+            method,
+            method::HELLO | method::ADOPT | method::JOIN | method::STANDING
+        ) {
             let bootstrap = self.bootstrap.clone();
             let core = self.core.get().cloned();
             return async move { bootstrap.answer(method, body, core).await }.boxed();
@@ -75,6 +78,8 @@ impl PeerHandler for Handler {
                 method::COUNTS => counts(&core, partition, body).await,
                 method::SPARE => spare(core).await,
                 method::FETCH_BLOCK => fetch_block(&core, partition, body).await,
+                method::REPORT => Ok(report::of_this_node(&core).encode_to_vec().into()),
+                method::HAND_OVER => leaders::answer_hand_over(&core, partition, body).await,
                 other => Err(RemoteError::new(
                     MALFORMED,
                     format!("no such method: {other}"),

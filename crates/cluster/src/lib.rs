@@ -5,9 +5,12 @@
 //! The way of a request: [`Broker`] finds the queue in the `directory` and chooses a partition; a `lane`
 //! gathers commands for it into proposals; the `proposer` brings each to the partition's leader.
 //! Beside it run, for each partition, the `driver` (wakes, time), `reconcile` (towards the catalog),
-//! `ship` (transfers) and `moves` (move tasks); and for the node `bootstrap` and `background`.
+//! `ship` (transfers) and `moves` (move tasks); and for the node `bootstrap` and `background`. What an
+//! operator asks for comes by `operations` and `backup`, and the `steward` sees a change of members to its end.
 
 mod background;
+pub mod backup;
+mod balance;
 mod bootstrap;
 mod broker;
 mod core;
@@ -15,18 +18,25 @@ mod directory;
 mod driver;
 mod error;
 mod handler;
+mod inspect;
 mod lane;
+mod leaders;
 mod members;
 mod messages;
 mod method;
 mod moves;
 mod node;
+mod operations;
+mod placement;
 mod proposer;
 mod queue;
 mod reader;
 mod reconcile;
+mod report;
 mod ship;
+mod standing;
 mod start;
+mod steward;
 mod waiters;
 
 pub(crate) mod proto {
@@ -37,7 +47,11 @@ pub(crate) mod proto {
 
 pub use broker::{Broker, Change};
 pub use error::RouteError;
+pub use inspect::{Finding, Severity, inspect, judge_space};
 pub use node::{
-    ClusterStatus, MemberStatus, Node, NodeOptions, NodeStats, PartitionStatus, StartError,
+    ChangeStatus, ClusterStatus, MemberStatus, Node, NodeOptions, NodeStats, PartitionStatus,
+    StartError,
 };
+pub use operations::{OperationError, Operator};
 pub use queue::{Queue, QueueCounts, QueueSettings, ReceiveOptions, Received, ReceivedMessage};
+pub use report::{ClusterReport, NodeReport, PartitionReport};

@@ -7,3 +7,6 @@ pub(crate) const ADOPT: u32 = 67;
 pub(crate) const JOIN: u32 = 68;
 pub(crate) const FETCH_BLOCK: u32 = 69;
 pub(crate) const SPARE: u32 = 70;
+pub(crate) const REPORT: u32 = 71;
+pub(crate) const HAND_OVER: u32 = 72;
+pub(crate) const STANDING: u32 = 73;

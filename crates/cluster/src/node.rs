@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use levada_engine::proto::{MemberRow, MembersChange, MembersChangeKind};
 use levada_replica::GroupStatus;
 use levada_rpc::PeerState;
 use levada_storage::{BlockStore, LogStore};
@@ -15,8 +16,9 @@ use thiserror::Error;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::bootstrap::Bootstrap;
 use crate::core::{Core, Route};
-use crate::{Broker, QueueCounts, background, start};
+use crate::{Broker, Operator, QueueCounts, background, leaders, standing, start};
 
 /// What a node is started with.
 #[derive(Clone, Debug)]
@@ -54,6 +56,9 @@ pub enum StartError {
         "{0}. In a cluster, move the data directory aside and start again: the node comes back as a new member and gets its copy from the others. A single node is restored from a backup"
     )]
     Damaged(String),
+    /// The node was taken out of its cluster.
+    #[error("{0}")]
+    Removed(String),
     /// The node could not be put together.
     #[error("{0}")]
     Failed(String),
@@ -70,6 +75,23 @@ pub struct ClusterStatus {
     pub members: Vec<MemberStatus>,
     /// All partitions, as this node's replicas see them.
     pub partitions: Vec<PartitionStatus>,
+    /// Rises with each change of the members.
+    pub members_version: u64,
+    /// The change of members that is under way.
+    pub change: Option<ChangeStatus>,
+}
+
+/// A change of members.
+#[derive(Clone, Debug)]
+pub struct ChangeStatus {
+    /// `add`, `remove` or `replace`.
+    pub kind: &'static str,
+    /// Where the member is, was or will be.
+    pub address: String,
+    /// Who goes; of `add` who came, once somebody has.
+    pub node: Option<NodeId>,
+    /// Since when, in milliseconds since the epoch.
+    pub since_ms: u64,
 }
 
 /// One member.
@@ -85,6 +107,10 @@ pub struct MemberStatus {
     pub state: &'static str,
     /// Partitions that it leads.
     pub leads: u32,
+    /// It should lead nothing.
+    pub draining: bool,
+    /// It is being taken out.
+    pub leaving: bool,
 }
 
 /// One partition.
@@ -94,6 +120,10 @@ pub struct PartitionStatus {
     pub partition: PartitionId,
     /// Its leader, if known.
     pub leader: Option<NodeId>,
+    /// Who should lead it when all is well: by an operator's wish, or in turn.
+    pub preferred: Option<NodeId>,
+    /// Who should lead it in turn, whatever an operator wished.
+    pub spread: Option<NodeId>,
     /// Its term.
     pub term: u64,
     /// The last entry in this node's log.
@@ -130,6 +160,7 @@ pub struct NodeStats {
 /// A running node.
 pub struct Node {
     pub(crate) core: Arc<Core>,
+    pub(crate) bootstrap: Arc<Bootstrap>,
     pub(crate) storage: Storage,
     pub(crate) stop: CancellationToken,
     pub(crate) server: JoinHandle<()>,
@@ -156,6 +187,21 @@ impl Node {
         Broker::new(self.core.clone())
     }
 
+    /// The way to operate the cluster.
+    pub fn operator(&self) -> Operator {
+        Operator::new(self.broker(), self.bootstrap.clone())
+    }
+
+    /// Resolves when the node was taken out of its cluster, with what to say of it. It has written that
+    /// down and should be shut down.
+    pub fn removed(&self) -> impl Future<Output = String> + Send + 'static {
+        let core = self.core.clone();
+        async move {
+            core.gone.cancelled().await;
+            standing::farewell(core.node, core.removed.borrow().unwrap_or(0))
+        }
+    }
+
     /// What an operator sees.
     pub fn status(&self) -> ClusterStatus {
         let mut leads: BTreeMap<NodeId, u32> = BTreeMap::new();
@@ -175,6 +221,8 @@ impl Node {
                 PartitionStatus {
                     partition: status.partition,
                     leader: status.leader,
+                    preferred: self.core.preferred_leader(status.partition),
+                    spread: self.core.leader_in_turn(status.partition),
                     term: status.term,
                     last_log_index: status.last_log_index,
                     applied_index: status.applied_index,
@@ -183,6 +231,10 @@ impl Node {
                 }
             })
             .collect();
+        let is = |node, asked: fn(&MemberRow) -> bool| {
+            let directory = &self.core.directory;
+            directory.read(|catalog| catalog.member(node).is_some_and(asked))
+        };
         let members = self
             .core
             .members
@@ -198,9 +250,17 @@ impl Node {
                     state_name(self.core.members.state(node))
                 },
                 leads: leads.get(&node).copied().unwrap_or(0),
+                draining: is(node, |m| m.draining),
+                leaving: is(node, |m| m.leaving),
             })
             .collect();
+        let (members_version, change) = self.core.directory.read(|catalog| {
+            let change = catalog.members_change().map(change_status);
+            (catalog.members_version(), change)
+        });
         ClusterStatus {
+            members_version,
+            change,
             cluster: self.core.members.cluster(),
             node: self.core.node,
             members,
@@ -300,20 +360,30 @@ impl Node {
 }
 
 async fn hand_over(core: &Core, route: &Route) {
-    let status = route.group.status();
-    let heir = status
-        .voters
-        .iter()
-        .filter(|n| **n != core.node && core.members.state(**n) == Some(PeerState::Up))
-        .max_by_key(|n| status.matched.get(n).copied().unwrap_or(0));
-    let Some(heir) = heir else { return };
-    route.group.transfer_leader(*heir).await;
+    let Some(heir) = leaders::heirs(core, route).into_iter().next() else {
+        return;
+    };
+    route.group.transfer_leader(heir).await;
     // At the time-out the others find out by themselves.
     let _ = tokio::time::timeout(
         HANDOVER_TIMEOUT,
         route.group.leader_changed(Some(core.node)),
     )
     .await;
+}
+
+fn change_status(change: &MembersChange) -> ChangeStatus {
+    ChangeStatus {
+        kind: match change.kind() {
+            MembersChangeKind::Add => "add",
+            MembersChangeKind::Remove => "remove",
+            MembersChangeKind::Replace => "replace",
+            MembersChangeKind::Unspecified => "unknown",
+        },
+        address: change.address.clone(),
+        node: (change.node != 0).then_some(NodeId(change.node)),
+        since_ms: change.since,
+    }
 }
 
 fn state_name(state: Option<PeerState>) -> &'static str {

@@ -10,6 +10,7 @@ use levada_types::{NodeId, PartitionId, QueueId};
 use crate::broker::Broker;
 use crate::core::Route;
 use crate::driver::catalog_members;
+use crate::leaders;
 
 /// Between two tries of a change that did not succeed.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
@@ -98,6 +99,19 @@ async fn reconcile_members(broker: &Broker, route: &Route) -> bool {
         return false;
     };
     let status = route.group.status();
+    let partition = route.group.id();
+    let is_leaving = |node: &NodeId| {
+        let directory = &broker.core.directory;
+        directory.read(|c| c.member(*node).is_some_and(|m| m.leaving))
+    };
+    // The catalog goes last: while it has a vote there, who leaves hears that it does.
+    let is_out = |node: &NodeId| {
+        let left = broker
+            .core
+            .directory
+            .read(|c| c.former_member(*node).is_some());
+        left || (partition != PartitionId::CATALOG && is_leaving(node))
+    };
     // Gone is who was replaced: another member has the address. One that the catalog merely lacks may only
     // not be written there yet.
     let replaced = |voter: &NodeId| {
@@ -109,18 +123,24 @@ async fn reconcile_members(broker: &Broker, route: &Route) -> bool {
     let gone = status
         .voters
         .iter()
-        .find(|voter| !wanted.contains_key(voter) && replaced(voter));
+        .find(|voter| is_out(voter) || (!wanted.contains_key(voter) && replaced(voter)));
     let new = wanted
         .iter()
-        .find(|(node, _)| !status.voters.contains(node));
+        .find(|(node, _)| !status.voters.contains(node) && !is_leaving(node));
     if gone.is_none() && new.is_none() && !status.changing {
         return true;
+    }
+    if gone == Some(&broker.core.node) {
+        // Another leader takes this one out.
+        if let Some(heir) = leaders::heirs(&broker.core, route).into_iter().next() {
+            route.group.transfer_leader(heir).await;
+        }
+        return false;
     }
     let mut voters = status.voters.clone();
     if let Some(gone) = gone {
         voters.remove(gone);
     }
-    let partition = route.group.id();
     let changed = async {
         if let Some((node, address)) = new {
             tracing::info!(%partition, %node, "a new member gets its copy");

@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::backup::Sessions;
 use crate::bootstrap::{Bootstrap, Membership};
 use crate::core::{Core, Route};
 use crate::directory::Directory;
@@ -30,7 +31,7 @@ use crate::node::{Node, NodeOptions, StartError, Storage};
 use crate::proposer::Proposer;
 use crate::reader::Reader;
 use crate::waiters::Waiters;
-use crate::{background, method};
+use crate::{background, method, standing};
 
 /// How long another member may take to find out whether a majority stands without this node.
 const SPARE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -133,7 +134,11 @@ async fn start_once(options: &NodeOptions) -> Result<Node, StartError> {
         Ok(found) => found,
         Err(error) => return Err(close(front, StartError::DataDir(error)).await),
     };
-    let (core, storage) = match open_core(&front, cluster, &membership).await {
+    if let Some(removed_at) = membership.removed_at {
+        let error = StartError::Removed(standing::farewell(front.bootstrap.node(), removed_at));
+        return Err(close(front, error).await);
+    }
+    let (core, storage) = match open_core(&front, cluster, &membership, options).await {
         Ok(opened) => opened,
         Err(error) => return Err(close(front, error).await),
     };
@@ -142,6 +147,7 @@ async fn start_once(options: &NodeOptions) -> Result<Node, StartError> {
     background::start(&core, &front.bootstrap, cluster, membership, options);
     Ok(Node {
         core,
+        bootstrap: front.bootstrap,
         storage,
         stop: front.stop,
         server: front.server,
@@ -212,6 +218,7 @@ async fn open_core(
     front: &Front,
     cluster: u64,
     membership: &Membership,
+    options: &NodeOptions,
 ) -> Result<(Arc<Core>, Storage), StartError> {
     let paths = front.paths.clone();
     let (log, blocks, checkpoints) = tokio::task::spawn_blocking(move || open_storage(&paths))
@@ -272,6 +279,10 @@ async fn open_core(
         stop: front.stop.clone(),
         tasks: TaskTracker::new(),
         members_changed: Notify::new(),
+        removed: watch::Sender::new(None),
+        gone: CancellationToken::new(),
+        backups: Sessions::default(),
+        data_dir: options.data_dir.clone(),
         catalog: watch::Sender::new(0),
         turn: AtomicU64::new(0),
     };

@@ -186,6 +186,22 @@ impl Transfers {
         items.map(|item| (item.from_queue, item.position))
     }
 
+    /// By destination: everything up to this number has left the outbox.
+    pub(crate) fn acknowledged(&self) -> impl Iterator<Item = (PartitionId, u64)> + '_ {
+        self.outboxes.iter().map(|(to, outbox)| {
+            let first = outbox.items.keys().next();
+            (
+                *to,
+                first.map_or(outbox.last, |first| first.saturating_sub(1)),
+            )
+        })
+    }
+
+    /// By source: the highest number applied.
+    pub(crate) fn marks(&self) -> impl Iterator<Item = (PartitionId, u64)> + '_ {
+        self.inbox.iter().map(|(source, mark)| (*source, *mark))
+    }
+
     /// The highest number applied from `source`.
     pub(crate) fn applied_from(&self, source: PartitionId) -> u64 {
         self.inbox.get(&source).copied().unwrap_or(0)

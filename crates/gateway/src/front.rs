@@ -3,6 +3,7 @@
 //! The listener calls [`Gateway::handle`] for each request. Nothing is logged for a request but a fault
 //! of ours, and that with the id that the caller was told.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -23,6 +24,7 @@ use crate::body::{self, BodyError, BodyMemory};
 use crate::caller::Caller;
 use crate::connection::Connection;
 use crate::metrics::{Outcome, RequestMetrics, Slot};
+use crate::operate::{self, AdminCallers};
 use crate::random::{Uuid, UuidText};
 use crate::{sqs, sts};
 
@@ -38,6 +40,8 @@ pub struct GatewayOptions {
     pub public_url: Option<String>,
     /// For how long after its deletion a queue's name stays taken, in milliseconds; 60,000 at most.
     pub deleted_name_wait_ms: u64,
+    /// Who may operate the cluster.
+    pub admin_callers: AdminCallers,
 }
 
 /// Answers requests.
@@ -176,6 +180,7 @@ impl Gateway {
     pub(crate) async fn handle(
         &self,
         connection: &Arc<Connection>,
+        peer: SocketAddr,
         request: Request<IncomingBody>,
     ) -> Answer {
         let _under_way = connection.begin_request(request.version() == http::Version::HTTP_2);
@@ -184,6 +189,15 @@ impl Gateway {
             && let Some(page) = self.page(head.uri.path())
         {
             return page;
+        }
+        let operation = (head.method == Method::POST)
+            .then(|| operate::name_of(head.uri.path()))
+            .flatten();
+        if let Some(name) = operation {
+            return match operate::refusal(self.options.admin_callers, peer, &head.headers) {
+                Some(refusal) => answer::closing(refusal),
+                None => self.operate(name, body).await,
+            };
         }
         let begun = Instant::now();
         let request_id = Uuid::random().text();
@@ -243,6 +257,19 @@ impl Gateway {
         };
         self.metrics.count(slot, outcome, begun.elapsed());
         answer::encoded(encoded, request_id)
+    }
+
+    /// Carries out an operation.
+    async fn operate(&self, name: &str, body: IncomingBody) -> Answer {
+        let Ok(body) = body::collect(body, &self.bodies).await else {
+            let refusal =
+                operate::refused(StatusCode::BAD_REQUEST, "the request's body did not come");
+            return answer::closing(refusal);
+        };
+        let answer = self.admin.operate(name, body.bytes.clone()).await;
+        let status =
+            StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        answer::page(status, answer.content_type, answer.body)
     }
 
     /// The page of management at `path`, if there is one.

@@ -16,13 +16,15 @@ mod front;
 pub mod limits;
 mod listener;
 mod metrics;
+mod operate;
 mod random;
 mod sqs;
 mod sts;
 mod watched_io;
 
-pub use admin::Admin;
+pub use admin::{Admin, AdminAnswer, Operation};
 pub use front::{Gateway, GatewayOptions};
 pub use listener::{Listening, listen};
 pub use metrics::{ActionFigures, LATENCY_BOUNDS_MICROS, Outcome, RequestMetrics};
+pub use operate::AdminCallers;
 pub use sqs::{EnsureQueueError, QueueDeclaration};

@@ -173,7 +173,7 @@ impl Port {
             let io = WatchedIo::new(stream, Arc::clone(&connection));
             let service = service_fn(move |request| {
                 let (gateway, connection) = (Arc::clone(&gateway), Arc::clone(&connection));
-                async move { Ok::<_, Infallible>(gateway.handle(&connection, request).await) }
+                async move { Ok::<_, Infallible>(gateway.handle(&connection, peer, request).await) }
             });
             let mut http = pin!(port.http.serve_connection(io, service));
             let (mut is_known, mut is_draining) = (false, false);

@@ -17,6 +17,7 @@ use openraft::{ChangeMembers, Raft, ReadPolicy};
 use thiserror::Error;
 use tokio::sync::Notify;
 
+use crate::backup::Frozen;
 use crate::config::{Command, TypeConfig};
 use crate::machine::{Applied, Machine};
 
@@ -152,6 +153,8 @@ pub struct GroupStatus {
     pub addresses: BTreeMap<NodeId, String>,
     /// A change of the voters is half done.
     pub changing: bool,
+    /// None is half done, and this replica has applied the last one: a majority has it.
+    pub settled: bool,
     /// Members that do not vote yet.
     pub learners: BTreeSet<NodeId>,
     /// If this replica leads: how far each member's log is known to reach.
@@ -333,6 +336,11 @@ impl Group {
             .is_ok()
     }
 
+    /// The state at this moment, for a backup; None before anything was applied.
+    pub fn freeze(&self) -> Option<Frozen> {
+        Frozen::of(self.applied.capture())
+    }
+
     /// Writes a checkpoint and forgets the log before the previous one.
     pub async fn checkpoint(&self) -> io::Result<()> {
         let target = self.applied.last_index();
@@ -500,6 +508,9 @@ impl Group {
                 .map(|(id, node)| (NodeId(*id), node.addr.clone()))
                 .collect(),
             changing: membership.get_joint_config().len() > 1,
+            settled: membership.get_joint_config().len() == 1
+                && m.membership_config.log_id().map(|id| id.index)
+                    <= m.last_applied.map(|id| id.index),
             learners: membership.learner_ids().map(NodeId).collect(),
             matched: m
                 .replication

@@ -6,6 +6,7 @@
 //! - [`Group`]: one partition's replica on this node: propose, read, checkpoint, hand over.
 //! - [`Replicas`]: all groups of a node, and the answering side of the peer protocol.
 
+mod backup;
 mod codec;
 mod config;
 mod group;
@@ -27,6 +28,7 @@ pub mod proto {
     include!(concat!(env!("OUT_DIR"), "/levada.v1.raft.rs"));
 }
 
+pub use backup::{Frozen, lay_down};
 pub use config::{ReplicaOptions, TypeConfig};
 pub use group::{Events, Group, GroupStatus, ProposeError};
 pub use replicas::{Replicas, is_raft_method};

@@ -53,6 +53,8 @@ pub struct Replicas {
     groups: RwLock<BTreeMap<PartitionId, Arc<Group>>>,
     /// Nodes whose process is known to be gone; see [`Replicas::peer_died`].
     dead: watch::Sender<BTreeSet<NodeId>>,
+    /// Nodes that should lead nothing.
+    passive: RwLock<BTreeSet<NodeId>>,
     incoming: Incoming,
 }
 
@@ -76,6 +78,7 @@ impl Replicas {
             options,
             groups: RwLock::default(),
             dead: watch::Sender::new(BTreeSet::new()),
+            passive: RwLock::default(),
             incoming,
         }
     }
@@ -179,6 +182,11 @@ impl Replicas {
         }
     }
 
+    /// These nodes do not stand when a leader is gone, as long as another one can.
+    pub fn set_passive(&self, nodes: BTreeSet<NodeId>) {
+        *self.passive.write().unwrap_or_else(|e| e.into_inner()) = nodes;
+    }
+
     fn stands_now(
         &self,
         voters: &BTreeSet<NodeId>,
@@ -187,11 +195,15 @@ impl Replicas {
         presses: usize,
     ) -> bool {
         let gone = self.dead.borrow();
-        let alive: Vec<NodeId> = voters
+        let mut alive: Vec<NodeId> = voters
             .iter()
             .copied()
             .filter(|n| *n != dead && !gone.contains(n))
             .collect();
+        let passive = self.passive.read().unwrap_or_else(|e| e.into_inner());
+        if alive.iter().any(|n| !passive.contains(n)) {
+            alive.retain(|n| !passive.contains(n));
+        }
         if alive.is_empty() {
             return false;
         }

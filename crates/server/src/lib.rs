@@ -4,8 +4,12 @@
 //! it is served is the gateway's.
 
 pub mod config;
+pub use levada_cluster::backup;
+
 mod declare;
+pub mod doctor;
 mod logs;
+mod operations;
 mod pages;
 mod process;
 mod prometheus;

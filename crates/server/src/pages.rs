@@ -4,10 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
+use bytes::Bytes;
 use levada_cluster::Node;
-use levada_gateway::{Admin, RequestMetrics};
+use levada_gateway::{Admin, Operation, RequestMetrics};
 
-use crate::{prometheus, status};
+use crate::{operations, prometheus, status};
 
 /// What the pages are made of.
 pub(crate) struct Pages {
@@ -57,6 +58,11 @@ impl Pages {
 }
 
 impl Admin for Pages {
+    fn operate(&self, name: &str, body: Bytes) -> Operation {
+        let operator = self.with_node(|node| (node.operator(), node.status()));
+        operations::operate(operator, name, body)
+    }
+
     fn ready(&self) -> Result<(), String> {
         if self.stopping.load(Ordering::SeqCst) {
             return Err("stopping".to_owned());

@@ -1,11 +1,12 @@
 //! The life of the process: start, ready, stop.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use levada_cluster::{Node, NodeOptions, StartError};
+use levada_cluster::{Broker, Node, NodeOptions, StartError};
 use levada_gateway::{Admin as _, Gateway, GatewayOptions, Listening, RequestMetrics};
 use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -39,6 +40,9 @@ pub enum ServeError {
         /// What the system said.
         error: io::Error,
     },
+    /// The node was taken out of its cluster while it served.
+    #[error("{0}")]
+    Removed(String),
     /// The system gives no threads, or no signals.
     #[error("the system refuses what a node needs: {0}")]
     System(#[from] io::Error),
@@ -75,7 +79,12 @@ pub async fn serve(config: Config) -> Result<Ending, ServeError> {
     let peers = config.peers.as_ref().map_or("none", |peers| &peers.address);
     info!(http = %listening.local_address(), peers, data_dir = %config.data_dir.display(), "started");
     let name = tokio::select! {
-        failed = run(&pages, &gateway, &config, begun) => return Err(failed),
+        failed = run(&pages, &gateway, &config, begun) => {
+            if matches!(failed, ServeError::Removed(_)) {
+                stop(listening, &pages).await;
+            }
+            return Err(failed);
+        }
         name = signals.next() => name,
     };
     info!(signal = name, "stopping");
@@ -90,16 +99,31 @@ pub async fn serve(config: Config) -> Result<Ending, ServeError> {
     Ok(ending)
 }
 
-/// Starts the node, waits until it is ready, sees to what should exist then, and waits for ever. Ends
-/// only with the reason why the node did not start.
+/// Starts the node and serves. Ends only with the reason why the node did not start, or may not go on.
 async fn run(pages: &Pages, gateway: &Arc<Gateway>, config: &Config, begun: Instant) -> ServeError {
     let node = match Node::start(node_options(config)).await {
         Ok(node) => node,
         Err(e) => return e.into(),
     };
     let broker = node.broker();
+    let removed = node.removed();
     pages.put_node(node);
     gateway.open(broker.clone());
+    let serving = be_ready(pages, gateway, config, begun, broker);
+    tokio::select! {
+        farewell = removed => ServeError::Removed(farewell),
+        never = serving => match never {},
+    }
+}
+
+/// Waits until the node is ready, sees to what should exist then, and waits for ever.
+async fn be_ready(
+    pages: &Pages,
+    gateway: &Arc<Gateway>,
+    config: &Config,
+    begun: Instant,
+    broker: Broker,
+) -> Infallible {
     while pages.ready().is_err() || broker.catch_up_catalog().await.is_err() {
         tokio::time::sleep(READY_POLL).await;
     }
@@ -150,6 +174,7 @@ fn gateway_options(config: &Config) -> GatewayOptions {
         default_region: config.region.clone(),
         public_url: config.public_url.clone(),
         deleted_name_wait_ms: u64::from(config.deleted_name_wait_secs) * 1_000,
+        admin_callers: config.admin_callers,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Numbers of nodes and clusters are texts: they have 64 bits, which JSON readers cut off.
 
-use levada_cluster::{ClusterStatus, MemberStatus, PartitionStatus};
+use levada_cluster::{ChangeStatus, ClusterStatus, MemberStatus, PartitionStatus};
 use serde_json::{Value, json};
 
 /// The document.
@@ -14,6 +14,8 @@ pub(crate) fn document(status: &ClusterStatus, ready: Result<(), String>) -> Val
         "ready": ready.is_ok(),
         "reason": ready.err(),
         "members": status.members.iter().map(member).collect::<Vec<_>>(),
+        "members_version": status.members_version,
+        "change": status.change.as_ref().map(change),
         "partitions": status.partitions.iter().map(partition).collect::<Vec<_>>(),
     })
 }
@@ -25,6 +27,17 @@ fn member(member: &MemberStatus) -> Value {
         "http_address": member.http_address,
         "state": member.state,
         "leads": member.leads,
+        "draining": member.draining,
+        "leaving": member.leaving,
+    })
+}
+
+fn change(change: &ChangeStatus) -> Value {
+    json!({
+        "kind": change.kind,
+        "address": change.address,
+        "node": change.node.map(|node| node.to_string()),
+        "since_ms": change.since_ms,
     })
 }
 
@@ -37,6 +50,8 @@ fn partition(partition: &PartitionStatus) -> Value {
     json!({
         "partition": partition.partition.0,
         "leader": partition.leader.map(|node| node.to_string()),
+        "preferred": partition.preferred.map(|node| node.to_string()),
+        "spread": partition.spread.map(|node| node.to_string()),
         "term": partition.term,
         "last_log_index": partition.last_log_index,
         "applied_index": partition.applied_index,
@@ -56,9 +71,13 @@ mod tests {
             cluster: 255,
             node: NodeId(u64::MAX),
             members: Vec::new(),
+            members_version: 4,
+            change: None,
             partitions: vec![PartitionStatus {
                 partition: PartitionId(3),
                 leader: Some(NodeId(7)),
+                preferred: None,
+                spread: None,
                 term: 2,
                 last_log_index: 9,
                 applied_index: 8,

@@ -166,6 +166,39 @@ impl DataDir {
         })
     }
 
+    /// Reads `node.json` of a directory and changes nothing, not even the lock: for a look from outside.
+    /// None if there is no such directory, or an empty one.
+    pub fn peek(path: &Path) -> Result<Option<NodeFile>, DataDirError> {
+        let io = |source| DataDirError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        let node_path = path.join(NODE_FILE);
+        match std::fs::read(&node_path) {
+            Ok(bytes) => parse(&node_path, &bytes).map(Some),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                if path.try_exists().map_err(io)? && holds_anything_else(path).map_err(io)? {
+                    return Err(DataDirError::Foreign {
+                        path: path.to_owned(),
+                    });
+                }
+                Ok(None)
+            }
+            Err(e) => Err(io(e)),
+        }
+    }
+
+    /// Whether a process uses the directory now.
+    pub fn is_in_use(path: &Path) -> bool {
+        let lock = File::options().write(true).open(path.join(LOCK_FILE));
+        lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
+    }
+
+    /// Where each part of a directory lives: the log, the blocks, the checkpoints.
+    pub fn parts(path: &Path) -> [PathBuf; 3] {
+        [LOG_DIR, BLOCKS_DIR, CHECKPOINTS_DIR].map(|part| path.join(part))
+    }
+
     /// The node's id.
     pub fn node_id(&self) -> NodeId {
         NodeId(self.node.node_id)
@@ -305,6 +338,22 @@ mod tests {
         assert!(matches!(error, DataDirError::InUse { .. }), "{error}");
         drop(first);
         DataDir::open(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn a_look_from_outside_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("data");
+        assert!(DataDir::peek(&path).unwrap().is_none());
+        assert!(!path.exists() && !DataDir::is_in_use(&path));
+        let data = DataDir::open(&path).unwrap();
+        assert!(DataDir::is_in_use(&path));
+        assert_eq!(DataDir::peek(&path).unwrap().as_ref(), Some(data.node()));
+        drop(data);
+        assert!(!DataDir::is_in_use(&path));
+        std::fs::remove_file(path.join(NODE_FILE)).unwrap();
+        let error = DataDir::peek(&path).unwrap_err();
+        assert!(matches!(error, DataDirError::Foreign { .. }), "{error}");
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! partitions derive from it (see `config.rs`), which includes that its redrive target comes or goes.
 
 mod attributes;
+mod members;
 mod move_tasks;
 mod queues;
 mod rows;
@@ -17,7 +18,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use levada_types::{NodeId, QueueArn, QueueId, Timestamp};
+use levada_types::{QueueArn, QueueId, Timestamp};
 
 use crate::effects::Effects;
 use crate::proto;
@@ -40,7 +41,7 @@ pub struct Catalog {
     /// A source's tasks, oldest first; at most [`move_tasks::TASKS_KEPT_MAX`].
     move_tasks_by_source: BTreeMap<u64, Vec<u64>>,
     next_move_task: u64,
-    members: BTreeMap<u64, proto::MemberRow>,
+    members: members::Members,
 }
 
 impl Default for Catalog {
@@ -55,7 +56,7 @@ impl Default for Catalog {
             move_tasks: BTreeMap::new(),
             move_tasks_by_source: BTreeMap::new(),
             next_move_task: 1,
-            members: BTreeMap::new(),
+            members: members::Members::default(),
         }
     }
 }
@@ -184,16 +185,6 @@ impl Catalog {
             .filter(|task| move_tasks::is_active(task))
             .collect()
     }
-
-    /// The members of the cluster, by node.
-    pub fn members(&self) -> impl Iterator<Item = &proto::MemberRow> {
-        self.members.values()
-    }
-
-    /// One member.
-    pub fn member(&self, node: NodeId) -> Option<&proto::MemberRow> {
-        self.members.get(&node.0)
-    }
 }
 
 /// Changes, for the partition.
@@ -222,28 +213,16 @@ impl Catalog {
             Some(Kind::UpdateMoveTask(c)) => {
                 self.update_move_task(c, effects).map(move_task_outcome)
             }
-            Some(Kind::SetMember(c)) => self.set_member(c, effects).map(done),
+            Some(Kind::SetMember(c)) => self.members.set(c, effects).map(done),
             Some(Kind::RemoveMember(c)) => {
-                effects.catalog_other |= self.members.remove(&c.node).is_some();
+                self.members.remove(at, c.node, effects);
                 Ok(done(()))
             }
+            Some(Kind::ChangeMembers(c)) => self.members.change(at, c, effects).map(done),
             None => Err(proto::CatalogRefusal::Unspecified),
         };
         let kind = result.unwrap_or_else(|why| proto::catalog_outcome::Kind::Refusal(why as i32));
         proto::CatalogOutcome { kind: Some(kind) }
-    }
-
-    fn set_member(
-        &mut self,
-        command: proto::SetMember,
-        effects: &mut Effects,
-    ) -> Result<(), proto::CatalogRefusal> {
-        let member = command.member.ok_or(proto::CatalogRefusal::Unspecified)?;
-        if self.members.get(&member.node) != Some(&member) {
-            effects.catalog_other = true;
-            self.members.insert(member.node, member);
-        }
-        Ok(())
     }
 }
 

@@ -38,6 +38,7 @@ impl Catalog {
         let head = proto::CatalogHead {
             next_queue: self.next_queue,
             next_move_task: self.next_move_task,
+            ..self.members.head()
         };
         put(b"h", head.encode_to_vec());
         let key = |letter: &[u8], id: &u64| [letter, &id.to_be_bytes()].concat();
@@ -45,8 +46,8 @@ impl Catalog {
             .iter()
             .for_each(|(id, row)| put(&key(b"m", id), row.encode_to_vec()));
         self.members
-            .iter()
-            .for_each(|(id, row)| put(&key(b"n", id), row.encode_to_vec()));
+            .rows()
+            .for_each(|row| put(&key(b"n", &row.node), row.encode_to_vec()));
         self.queues
             .iter()
             .for_each(|(id, row)| put(&key(b"q", id), row.encode_to_vec()));
@@ -66,6 +67,7 @@ impl Catalog {
                 let head: proto::CatalogHead = decode(value, "catalog head")?;
                 self.next_queue = head.next_queue.max(1);
                 self.next_move_task = head.next_move_task.max(1);
+                self.members.load_head(head);
             }
             Some(b'm') => {
                 let row: proto::MoveTaskRow = decode(value, "move task")?;
@@ -77,7 +79,7 @@ impl Catalog {
             }
             Some(b'n') => {
                 let row: proto::MemberRow = decode(value, "member")?;
-                self.members.insert(row.node, row);
+                self.members.load_row(row);
             }
             Some(b'q') => {
                 let row: proto::QueueRow = decode(value, "queue")?;

@@ -1,5 +1,7 @@
 //! The catalog, command by command.
 
+use levada_types::NodeId;
+
 use super::*;
 use crate::proto::{CatalogRefusal as Refusal, MoveTaskStatus as Status, catalog::Kind};
 use crate::snapshot::Rows;
@@ -398,6 +400,7 @@ fn members_come_and_go() {
         node: 5,
         peer_address: "a:1".into(),
         http_address: "a:2".into(),
+        ..proto::MemberRow::default()
     };
     let set = || {
         Kind::SetMember(proto::SetMember {

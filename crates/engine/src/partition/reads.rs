@@ -1,5 +1,7 @@
 //! What can be asked of a partition without changing it; cheap, for its leader.
 
+use std::collections::BTreeMap;
+
 use levada_types::{PartitionId, QueueId, Timestamp};
 
 use super::Partition;
@@ -70,6 +72,16 @@ impl Partition {
     /// How many items wait for a partition.
     pub fn outbox_len(&self, to: PartitionId) -> usize {
         self.transfers.len(to)
+    }
+
+    /// By destination: the number through which items have left the outbox for good.
+    pub fn outbox_acknowledged(&self) -> BTreeMap<PartitionId, u64> {
+        self.transfers.acknowledged().collect()
+    }
+
+    /// By source: the highest number of an item that was applied.
+    pub fn inbox_applied(&self) -> BTreeMap<PartitionId, u64> {
+        self.transfers.marks().collect()
     }
 
     /// The catalog, in partition 0.

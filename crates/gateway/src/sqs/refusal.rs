@@ -28,7 +28,12 @@ pub(super) fn of_queue(refusal: CatalogRefusal, queue: &QueueName) -> Failure {
         CatalogRefusal::ExistsWithOtherAttributes => {
             SqsError::queue_name_exists("Attributes").into()
         }
-        CatalogRefusal::Unspecified => {
+        // Changes of members are not made by callers of SQS.
+        CatalogRefusal::NoSuchMember
+        | CatalogRefusal::AlreadyMember
+        | CatalogRefusal::ChangeUnderWay
+        | CatalogRefusal::NoSuchChange
+        | CatalogRefusal::Unspecified => {
             error!(%queue, "the catalog refused a change without a reason");
             AwsError::internal_failure().into()
         }

@@ -3,8 +3,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use levada_cluster::{Node, NodeOptions};
-use levada_gateway::{Admin, Gateway, GatewayOptions, Listening, RequestMetrics, listen};
+use levada_gateway::{
+    Admin, AdminAnswer, AdminCallers, Gateway, GatewayOptions, Listening, Operation,
+    RequestMetrics, listen,
+};
 use levada_types::{AccountId, Region};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -22,6 +26,14 @@ impl Admin for Pages {
     }
     fn status(&self) -> String {
         "{}".into()
+    }
+    fn operate(&self, name: &str, body: Bytes) -> Operation {
+        let body = format!("{name} {}", String::from_utf8_lossy(&body)).into();
+        Box::pin(std::future::ready(AdminAnswer {
+            status: 409,
+            content_type: "text/plain",
+            body,
+        }))
     }
 }
 
@@ -84,6 +96,7 @@ async fn open() -> (Listening, Arc<RequestMetrics>, Arc<Gateway>) {
         default_region: Region::us_east_1(),
         public_url: None,
         deleted_name_wait_ms: 0,
+        admin_callers: AdminCallers::Loopback,
     };
     let gateway = Arc::new(Gateway::new(options, Arc::new(Pages), Arc::clone(&metrics)));
     let listening = listen("127.0.0.1:0".parse().unwrap(), Arc::clone(&gateway))

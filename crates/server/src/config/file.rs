@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use levada_gateway::AdminCallers;
 use levada_types::{AccountId, QueueName, Region};
 use serde::de::{Deserialize, Deserializer, Error};
 
@@ -15,6 +16,7 @@ use super::{DELETED_NAME_WAIT_SECS_MAX, LogFormat, PARTITIONS_MAX, Queue};
 pub(super) const ADDRESS_EXPECTED: &str = "an IP address and a port such as 127.0.0.1:4566";
 pub(super) const MEMBER_EXPECTED: &str =
     "a host and a port such as 10.0.0.1:7100 or levada-0.levada:7100";
+pub(super) const CALLERS_EXPECTED: &str = "\"loopback\" or \"all\"";
 pub(super) const URL_EXPECTED: &str = "a URL without a path such as https://queues.example.com";
 
 /// The whole file.
@@ -33,6 +35,7 @@ pub(super) struct File {
     pub(super) http: Http,
     pub(super) peers: Peers,
     pub(super) sqs: Sqs,
+    pub(super) admin: Admin,
     pub(super) log: Log,
     #[serde(deserialize_with = "queues")]
     pub(super) queues: Vec<Queue>,
@@ -56,6 +59,14 @@ pub(super) struct Peers {
     pub(super) address: Option<String>,
     #[serde(deserialize_with = "members")]
     pub(super) members: Vec<String>,
+}
+
+/// `[admin]`
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Admin {
+    #[serde(deserialize_with = "callers")]
+    pub(super) callers: Option<AdminCallers>,
 }
 
 /// `[sqs]`
@@ -197,6 +208,21 @@ fn partitions<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u32>, D::Error> 
 
 fn deleted_name_wait_secs<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u32>, D::Error> {
     within(d, 0, DELETED_NAME_WAIT_SECS_MAX)
+}
+
+fn callers<'de, D: Deserializer<'de>>(d: D) -> Result<Option<AdminCallers>, D::Error> {
+    let text = String::deserialize(d)?;
+    let unknown = || D::Error::custom(format_args!("{text:?} is not {CALLERS_EXPECTED}"));
+    admin_callers(&text).map(Some).ok_or_else(unknown)
+}
+
+/// Who may operate, by its name.
+pub(super) fn admin_callers(text: &str) -> Option<AdminCallers> {
+    match text {
+        "loopback" => Some(AdminCallers::Loopback),
+        "all" => Some(AdminCallers::All),
+        _ => None,
+    }
 }
 
 fn format<'de, D: Deserializer<'de>>(d: D) -> Result<Option<LogFormat>, D::Error> {

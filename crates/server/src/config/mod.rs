@@ -11,6 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use levada_gateway::AdminCallers;
 use levada_types::{AccountId, Region};
 use thiserror::Error;
 
@@ -45,6 +46,8 @@ pub struct Config {
     pub partitions: u32,
     /// For how long a deleted queue's name stays taken, in seconds.
     pub deleted_name_wait_secs: u32,
+    /// Who may operate the cluster over HTTP.
+    pub admin_callers: AdminCallers,
     /// What is logged.
     pub log: Log,
     /// Queues that exist once the cluster is ready.
@@ -212,6 +215,16 @@ fn overlay(
         }
         file.public_url = Some(value);
     }
+    if let Some(value) = get("LEVADA_ADMIN_CALLERS") {
+        let Some(callers) = file::admin_callers(&value) else {
+            return Err(ConfigError::Variable {
+                name: "LEVADA_ADMIN_CALLERS",
+                value,
+                expected: format!("expected {}", file::CALLERS_EXPECTED),
+            });
+        };
+        file.admin.callers = Some(callers);
+    }
     if let Some(value) = get("LEVADA_LOG") {
         file.log.filter = Some(value);
     }
@@ -245,6 +258,7 @@ fn complete(
             .sqs
             .deleted_name_wait_secs
             .unwrap_or(DELETED_NAME_WAIT_SECS_DEFAULT),
+        admin_callers: file.admin.callers.unwrap_or_default(),
         log: Log {
             filter: file.log.filter.unwrap_or_else(|| "info".to_owned()),
             format: file.log.format.unwrap_or_default(),

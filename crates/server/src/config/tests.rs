@@ -206,3 +206,16 @@ fn a_file_that_is_not_there_is_named() {
         "{error}"
     );
 }
+
+#[test]
+fn operators_come_from_this_machine_unless_it_says_otherwise() {
+    assert_eq!(load("", &[]).unwrap().admin_callers, AdminCallers::Loopback);
+    let all = load("[admin]\ncallers = \"all\"", &[]).unwrap();
+    assert_eq!(all.admin_callers, AdminCallers::All);
+    let before = load(
+        "[admin]\ncallers = \"all\"",
+        &[("LEVADA_ADMIN_CALLERS", "loopback")],
+    );
+    assert_eq!(before.unwrap().admin_callers, AdminCallers::Loopback);
+    assert!(mistake("[admin]\ncallers = \"some\"").contains("\"loopback\" or \"all\""));
+}

@@ -15,6 +15,7 @@ mod format;
 mod index;
 mod scan;
 mod stats;
+mod verify;
 mod writer;
 
 use std::collections::BTreeSet;
@@ -28,6 +29,7 @@ use bytes::Bytes;
 use levada_types::PartitionId;
 
 pub use stats::BlockStats;
+pub use verify::{VerifiedBlocks, verify};
 
 use crate::disk::{Disk, RealDisk};
 use crate::fatal::{FatalHook, abort_process};

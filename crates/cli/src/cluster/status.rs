@@ -1,60 +1,11 @@
-//! `levada cluster`: what an operator sees.
+//! `levada cluster status`: nodes, partitions, leaders and lag, as one node sees them.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 
-use clap::Subcommand;
 use serde_json::Value;
 
-use crate::client::{Client, Error};
-
-/// What can be asked of a cluster.
-#[derive(Subcommand)]
-pub(crate) enum Command {
-    /// Nodes, partitions, leaders and lag, as one node sees them.
-    #[command(after_help = "\
-Examples:
-  levada cluster status
-  levada cluster status --endpoint http://10.0.0.2:4566
-  levada cluster status --json | jq '.partitions[] | select(.leader == null)'")]
-    Status {
-        /// The node to ask.
-        #[arg(
-            long,
-            value_name = "URL",
-            env = "LEVADA_ENDPOINT",
-            default_value = "http://127.0.0.1:4566"
-        )]
-        endpoint: String,
-        /// The document of /_levada/status as it is.
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-/// Runs the command.
-pub(crate) async fn run(command: Command) -> Result<(), Error> {
-    let Command::Status { endpoint, json } = command;
-    let answer = Client::connect(&endpoint)
-        .await?
-        .get("/_levada/status")
-        .await?;
-    let document: Value = serde_json::from_slice(&answer.body).map_err(|_| {
-        Error::Answer(format!(
-            "what answers at {endpoint} is not a node of Levada"
-        ))
-    })?;
-    let text = if json {
-        format!("{document:#}\n")
-    } else {
-        table(&document)
-    };
-    std::io::stdout().write_all(text.as_bytes())?;
-    Ok(())
-}
-
 /// The document for people.
-fn table(document: &Value) -> String {
+pub(super) fn table(document: &Value) -> String {
     let mut out = String::new();
     let is_ready = document["ready"] == true;
     let state = if is_ready {
@@ -69,15 +20,25 @@ fn table(document: &Value) -> String {
         text(&document["cluster"]),
         text(&document["node"])
     );
+    let change = &document["change"];
+    if change.is_object() {
+        let (kind, address) = (text(&change["kind"]), text(&change["address"]));
+        let _ = writeln!(out, "under way: {kind} {address} {}", text(&change["node"]));
+    }
     let mut members = vec![
         ["node", "peers", "clients", "state", "leads"]
             .map(str::to_owned)
             .to_vec(),
     ];
     members.extend(list(&document["members"]).map(|member| {
-        ["node", "peer_address", "http_address", "state", "leads"]
+        let mut row = ["node", "peer_address", "http_address", "state", "leads"]
             .map(|key| text(&member[key]))
-            .to_vec()
+            .to_vec();
+        let marks = ["draining", "leaving"]
+            .into_iter()
+            .filter(|mark| member[mark] == true);
+        row.extend(marks.map(str::to_owned));
+        row
     }));
     let mut partitions = vec![
         ["partition", "leader", "term", "last", "applied", "lag"]
@@ -104,11 +65,11 @@ fn table(document: &Value) -> String {
     out
 }
 
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => text.clone(),
@@ -162,7 +123,8 @@ mod tests {
     fn a_status_reads_as_a_table() {
         let document = serde_json::json!({
             "cluster": "00ff", "node": "n1", "ready": false, "reason": "no leader",
-            "members": [{ "node": "n1", "peer_address": "a:1", "http_address": "a:2", "state": "self", "leads": 1 }],
+            "members": [{ "node": "n1", "peer_address": "a:1", "http_address": "a:2", "state": "self", "leads": 1, "draining": true }],
+            "change": { "kind": "add", "address": "b:1", "node": null },
             "partitions": [
                 { "partition": 0, "leader": "n1", "term": 3, "last_log_index": 9, "applied_index": 9, "lag": { "n1": 0, "n2": 4 } },
                 { "partition": 1, "leader": null, "term": 3, "last_log_index": 9, "applied_index": 9, "lag": {} },
@@ -170,9 +132,10 @@ mod tests {
         });
         let expected = "\
 cluster 00ff, seen by n1, not ready: no leader
+under way: add b:1 -
 
 node  peers  clients  state  leads
-n1    a:1    a:2      self   1
+n1    a:1    a:2      self   1      draining
 
 partition  leader  term  last  applied  lag
 0          n1      3     9     9        n2:4

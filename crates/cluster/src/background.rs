@@ -17,6 +17,7 @@ use crate::bootstrap::{Bootstrap, Membership};
 use crate::broker::Broker;
 use crate::core::Core;
 use crate::driver::{adopt_members, drive};
+use crate::environment::{AskSpace, Environment};
 use crate::node::NodeOptions;
 use crate::{NodeStats, QueueCounts, moves, reconcile, ship};
 
@@ -41,6 +42,7 @@ const HANDING_BACK_LAG_MAX: u64 = 64;
 const FREE_SPACE_RESERVE_BYTES: u64 = 256 * 1024 * 1024;
 
 pub(crate) fn start(
+    environment: &Environment,
     core: &Arc<Core>,
     bootstrap: &Arc<Bootstrap>,
     cluster: u64,
@@ -60,7 +62,14 @@ pub(crate) fn start(
     );
     spawn(core, checkpoint(core.clone()));
     spawn(core, balance(core.clone()));
-    spawn(core, watch_space(core.clone(), options.data_dir.clone()));
+    spawn(
+        core,
+        watch_space(
+            core.clone(),
+            options.data_dir.clone(),
+            environment.space.clone(),
+        ),
+    );
     spawn(
         core,
         settle(
@@ -292,10 +301,10 @@ async fn balance(core: Arc<Core>) {
     }
 }
 
-async fn watch_space(core: Arc<Core>, dir: PathBuf) {
-    let mut space = SpaceWatch::new(&dir, FREE_SPACE_RESERVE_BYTES);
+async fn watch_space(core: Arc<Core>, dir: PathBuf, ask: Arc<AskSpace>) {
+    let mut space = SpaceWatch::new(FREE_SPACE_RESERVE_BYTES);
     loop {
-        match space.has_room() {
+        match ask(&dir).map(|found| space.judge(found)) {
             Ok(room) => {
                 let was = core.disk_full.swap(!room, Ordering::Relaxed);
                 if was == room {

@@ -13,6 +13,7 @@ mod broker;
 mod core;
 mod directory;
 mod driver;
+mod environment;
 mod error;
 mod handler;
 mod lane;
@@ -36,6 +37,7 @@ pub(crate) mod proto {
 }
 
 pub use broker::{Broker, Change};
+pub use environment::{AskSpace, Environment, OpenStores, StorePaths, Stores};
 pub use error::RouteError;
 pub use node::{
     ClusterStatus, MemberStatus, Node, NodeOptions, NodeStats, PartitionStatus, StartError,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use levada_replica::GroupStatus;
+use levada_replica::{GroupStatus, Replicas};
 use levada_rpc::PeerState;
 use levada_storage::{BlockStore, LogStore};
 use levada_types::{NodeId, PartitionId, QueueId};
@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::core::{Core, Route};
+use crate::environment::Environment;
 use crate::{Broker, QueueCounts, background, start};
 
 /// What a node is started with.
@@ -148,7 +149,20 @@ impl Node {
     /// Opens the data directory, waits until this node belongs to a cluster, and starts every replica.
     /// [`Node::wait_ready`] then waits for the leaders.
     pub async fn start(options: NodeOptions) -> Result<Self, StartError> {
-        start::start(options).await
+        Self::start_in(Environment::default(), options).await
+    }
+
+    /// As [`Node::start`], somewhere else than on the machine of this process.
+    pub async fn start_in(
+        environment: Environment,
+        options: NodeOptions,
+    ) -> Result<Self, StartError> {
+        start::start(&environment, options).await
+    }
+
+    /// This node's replicas, for who watches them.
+    pub fn replicas(&self) -> &Replicas {
+        &self.core.replicas
     }
 
     /// The way into the cluster.

@@ -9,6 +9,7 @@
 mod codec;
 mod config;
 mod group;
+mod host;
 mod incoming;
 mod log_store;
 mod machine;
@@ -29,4 +30,5 @@ pub mod proto {
 
 pub use config::{ReplicaOptions, TypeConfig};
 pub use group::{Events, Group, GroupStatus, ProposeError};
+pub use host::{Blocking, Host};
 pub use replicas::{Replicas, is_raft_method};

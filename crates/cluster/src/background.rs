@@ -20,6 +20,7 @@ use crate::bootstrap::{Bootstrap, Membership};
 use crate::broker::Broker;
 use crate::core::{Core, Route};
 use crate::driver::{adopt_members, drive};
+use crate::environment::{AskSpace, Environment};
 use crate::node::NodeOptions;
 use crate::steward::steward;
 use crate::{NodeStats, QueueCounts, moves, reconcile, ship, standing};
@@ -39,6 +40,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub(crate) const FREE_SPACE_RESERVE_BYTES: u64 = 256 * 1024 * 1024;
 
 pub(crate) fn start(
+    environment: &Environment,
     core: &Arc<Core>,
     bootstrap: &Arc<Bootstrap>,
     cluster: u64,
@@ -68,7 +70,14 @@ pub(crate) fn start(
             membership.clone(),
         ),
     );
-    spawn(core, watch_space(core.clone(), options.data_dir.clone()));
+    spawn(
+        core,
+        watch_space(
+            core.clone(),
+            options.data_dir.clone(),
+            environment.space.clone(),
+        ),
+    );
     spawn(
         core,
         settle(
@@ -293,10 +302,10 @@ async fn checkpoint(core: Arc<Core>) {
     }
 }
 
-async fn watch_space(core: Arc<Core>, dir: PathBuf) {
-    let mut space = SpaceWatch::new(&dir, FREE_SPACE_RESERVE_BYTES);
+async fn watch_space(core: Arc<Core>, dir: PathBuf, ask: Arc<AskSpace>) {
+    let mut space = SpaceWatch::new(FREE_SPACE_RESERVE_BYTES);
     loop {
-        match space.has_room() {
+        match ask(&dir).map(|found| space.judge(found)) {
             Ok(room) => {
                 let was = core.disk_full.swap(!room, Ordering::Relaxed);
                 if was == room {

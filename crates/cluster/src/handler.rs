@@ -188,9 +188,9 @@ async fn fetch_block(
         first: request.first,
     };
     let blocks = core.reader.blocks.clone();
-    let read = tokio::task::spawn_blocking(move || blocks.read_block(id))
-        .await
-        .map_err(malformed)?;
+    let blocking = core.reader.blocking;
+    let read = blocking.run(move || blocks.read_block(id)).await;
+    let read = read.map_err(malformed)?;
     let records = read.map_err(|error| RemoteError::new(NO_REPLICA, error.to_string()))?;
     let records = records
         .iter()

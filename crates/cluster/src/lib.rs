@@ -16,6 +16,7 @@ mod broker;
 mod core;
 mod directory;
 mod driver;
+mod environment;
 mod error;
 mod handler;
 mod inspect;
@@ -46,6 +47,7 @@ pub(crate) mod proto {
 }
 
 pub use broker::{Broker, Change};
+pub use environment::{AskSpace, Environment, OpenStores, StorePaths, Stores};
 pub use error::RouteError;
 pub use inspect::{Finding, Severity, inspect, judge_space};
 pub use node::{

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use levada_engine::proto::{MemberRow, MembersChange, MembersChangeKind};
-use levada_replica::GroupStatus;
+use levada_replica::{GroupStatus, Replicas};
 use levada_rpc::PeerState;
 use levada_storage::{BlockStore, LogStore};
 use levada_types::{NodeId, PartitionId, QueueId};
@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bootstrap::Bootstrap;
 use crate::core::{Core, Route};
+use crate::environment::Environment;
 use crate::{Broker, Operator, QueueCounts, background, leaders, standing, start};
 
 /// What a node is started with.
@@ -179,7 +180,20 @@ impl Node {
     /// Opens the data directory, waits until this node belongs to a cluster, and starts every replica.
     /// [`Node::wait_ready`] then waits for the leaders.
     pub async fn start(options: NodeOptions) -> Result<Self, StartError> {
-        start::start(options).await
+        Self::start_in(Environment::default(), options).await
+    }
+
+    /// As [`Node::start`], somewhere else than on the machine of this process.
+    pub async fn start_in(
+        environment: Environment,
+        options: NodeOptions,
+    ) -> Result<Self, StartError> {
+        start::start(&environment, options).await
+    }
+
+    /// This node's replicas, for who watches them.
+    pub fn replicas(&self) -> &Replicas {
+        &self.core.replicas
     }
 
     /// The way into the cluster.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use levada_engine::Location;
 use levada_engine::proto::Record;
-use levada_replica::Group;
+use levada_replica::{Blocking, Group};
 use levada_rpc::Class;
 use levada_storage::blocks::{BlockError, BlockId, BlockStore};
 use levada_types::{NodeId, QueueId};
@@ -24,6 +24,7 @@ pub(crate) struct Reader {
     pub(crate) node: NodeId,
     pub(crate) blocks: Arc<BlockStore>,
     pub(crate) members: Arc<Members>,
+    pub(crate) blocking: Blocking,
 }
 
 impl Reader {
@@ -52,9 +53,8 @@ impl Reader {
 
     async fn read_or_fetch(&self, group: &Group, id: BlockId, position: u64) -> Option<Bytes> {
         let store = self.blocks.clone();
-        let read = tokio::task::spawn_blocking(move || store.read(id, position))
-            .await
-            .ok()?;
+        let read = self.blocking.run(move || store.read(id, position)).await;
+        let read = read.ok()?;
         let error = match read {
             Ok(bytes) => return Some(bytes),
             Err(error @ BlockError::NoRecord { .. }) => {

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use levada_replica::{ReplicaOptions, Replicas};
-use levada_rpc::{Class, Identity, PeerOptions, PeerServer, Peers};
-use levada_storage::{BlockOptions, BlockStore, CheckpointStore, DataDir, LogOptions, LogStore};
+use levada_rpc::{Class, Identity, PeerOptions, PeerServer, Peers, TransportServer};
+use levada_storage::DataDir;
 use levada_types::PartitionId;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -25,6 +25,7 @@ use crate::backup::Sessions;
 use crate::bootstrap::{Bootstrap, Membership};
 use crate::core::{Core, Route};
 use crate::directory::Directory;
+use crate::environment::{Environment, StorePaths, Stores};
 use crate::handler::Handler;
 use crate::members::Members;
 use crate::node::{Node, NodeOptions, StartError, Storage};
@@ -46,11 +47,14 @@ const LOCK_PAUSE: Duration = Duration::from_millis(50);
 /// Damaged directories that are kept side by side; an operator deletes them.
 const SET_ASIDE_MAX: u32 = 100;
 
-pub(crate) async fn start(options: NodeOptions) -> Result<Node, StartError> {
-    match start_once(&options).await {
+pub(crate) async fn start(
+    environment: &Environment,
+    options: NodeOptions,
+) -> Result<Node, StartError> {
+    match start_once(environment, &options).await {
         Err(StartError::Damaged(damage)) if !options.members.is_empty() => {
             tracing::error!(damage, "this node's directory is damaged");
-            if !can_be_spared(&options).await {
+            if !can_be_spared(environment, &options).await {
                 return Err(StartError::Damaged(format!(
                     "{damage}; and the other members have no majority without this node, or do not answer"
                 )));
@@ -59,14 +63,21 @@ pub(crate) async fn start(options: NodeOptions) -> Result<Node, StartError> {
                 StartError::Damaged(format!("{damage}; and it could not be set aside: {e}"))
             })?;
             tracing::error!(aside = %aside.display(), "set the damaged directory aside; this node comes back as a new member");
-            start_once(&options).await
+            start_once(environment, &options).await
         }
         other => other,
     }
 }
 
+fn peer_options(environment: &Environment) -> PeerOptions {
+    PeerOptions {
+        transport: environment.transport.clone(),
+        ..PeerOptions::default()
+    }
+}
+
 /// Whether the cluster has a majority without this node, by the word of a member that just reached it.
-async fn can_be_spared(options: &NodeOptions) -> bool {
+async fn can_be_spared(environment: &Environment, options: &NodeOptions) -> bool {
     let Ok(dir) = DataDir::open(&options.data_dir) else {
         return false;
     };
@@ -76,7 +87,7 @@ async fn can_be_spared(options: &NodeOptions) -> bool {
             node: dir.node_id(),
             cluster,
         },
-        PeerOptions::default(),
+        peer_options(environment),
     );
     let others = options
         .members
@@ -119,13 +130,13 @@ struct Front {
     bootstrap: Arc<Bootstrap>,
     handler: Arc<Handler>,
     peers: Peers,
-    paths: Paths,
+    paths: StorePaths,
     stop: CancellationToken,
     server: JoinHandle<()>,
 }
 
-async fn start_once(options: &NodeOptions) -> Result<Node, StartError> {
-    let front = open_front(options).await?;
+async fn start_once(environment: &Environment, options: &NodeOptions) -> Result<Node, StartError> {
+    let front = open_front(environment, options).await?;
     let belonged = front
         .bootstrap
         .belong(&options.members, options.partitions + 1)
@@ -138,13 +149,21 @@ async fn start_once(options: &NodeOptions) -> Result<Node, StartError> {
         let error = StartError::Removed(standing::farewell(front.bootstrap.node(), removed_at));
         return Err(close(front, error).await);
     }
-    let (core, storage) = match open_core(&front, cluster, &membership, options).await {
+    let (core, storage) = match open_core(environment, &front, cluster, &membership, options).await
+    {
         Ok(opened) => opened,
         Err(error) => return Err(close(front, error).await),
     };
     // Nobody else sets it.
     let _ = front.handler.core.set(core.clone());
-    background::start(&core, &front.bootstrap, cluster, membership, options);
+    background::start(
+        environment,
+        &core,
+        &front.bootstrap,
+        cluster,
+        membership,
+        options,
+    );
     Ok(Node {
         core,
         bootstrap: front.bootstrap,
@@ -163,7 +182,7 @@ async fn close(front: Front, error: StartError) -> StartError {
     error
 }
 
-async fn open_front(options: &NodeOptions) -> Result<Front, StartError> {
+async fn open_front(environment: &Environment, options: &NodeOptions) -> Result<Front, StartError> {
     let dir = DataDir::open(&options.data_dir).map_err(|e| StartError::DataDir(e.to_string()))?;
     let identity = Arc::new(AtomicU64::new(dir.node().cluster_id.unwrap_or(0)));
     let me = Identity {
@@ -172,10 +191,10 @@ async fn open_front(options: &NodeOptions) -> Result<Front, StartError> {
     };
     let watchful = PeerOptions {
         silence: SILENCE,
-        ..PeerOptions::default()
+        ..peer_options(environment)
     };
     let peers = Peers::new(me, watchful);
-    let paths = (dir.log_path(), dir.blocks_path(), dir.checkpoints_path());
+    let paths = StorePaths::of(&dir);
     let bootstrap = Arc::new(Bootstrap::new(
         options.peers_address.clone(),
         peers.clone(),
@@ -187,7 +206,13 @@ async fn open_front(options: &NodeOptions) -> Result<Front, StartError> {
         core: OnceLock::new(),
     });
     let stop = CancellationToken::new();
-    let server = listen(options.peers_listen, handler.clone(), stop.clone()).await?;
+    let server = listen(
+        environment,
+        options.peers_listen,
+        handler.clone(),
+        stop.clone(),
+    )
+    .await?;
     Ok(Front {
         bootstrap,
         handler,
@@ -199,6 +224,7 @@ async fn open_front(options: &NodeOptions) -> Result<Front, StartError> {
 }
 
 async fn listen(
+    environment: &Environment,
     address: Option<SocketAddr>,
     handler: Arc<Handler>,
     stop: CancellationToken,
@@ -206,22 +232,35 @@ async fn listen(
     let Some(address) = address else {
         return Ok(tokio::spawn(async {}));
     };
-    let server = PeerServer::bind(address)
-        .await
-        .map_err(|error| StartError::Listen { address, error })?;
+    let refused = |error| StartError::Listen { address, error };
+    if let Some(transport) = &environment.transport {
+        let server = TransportServer::bind(&**transport, address).map_err(refused)?;
+        return Ok(tokio::spawn(async move {
+            server.serve(handler, stop.cancelled_owned()).await
+        }));
+    }
+    let server = PeerServer::bind(address).await.map_err(refused)?;
     Ok(tokio::spawn(async move {
         server.serve(handler, stop.cancelled_owned()).await
     }))
 }
 
 async fn open_core(
+    environment: &Environment,
     front: &Front,
     cluster: u64,
     membership: &Membership,
     options: &NodeOptions,
 ) -> Result<(Arc<Core>, Storage), StartError> {
     let paths = front.paths.clone();
-    let (log, blocks, checkpoints) = tokio::task::spawn_blocking(move || open_storage(&paths))
+    let open = environment.open_stores.clone();
+    let blocking = environment.host.blocking;
+    let Stores {
+        log,
+        blocks,
+        checkpoints,
+    } = blocking
+        .run(move || open(&paths))
         .await
         .map_err(|e| StartError::Failed(e.to_string()))??;
     let storage = Storage {
@@ -237,12 +276,16 @@ async fn open_core(
         log,
         blocks.clone(),
         checkpoints,
-        ReplicaOptions::default(),
+        ReplicaOptions {
+            host: environment.host.clone(),
+            ..ReplicaOptions::default()
+        },
     ));
     let reader = Arc::new(Reader {
         node,
         blocks,
         members: members.clone(),
+        blocking,
     });
     let mut partitions = BTreeMap::new();
     for partition in (0..membership.partitions).map(PartitionId) {
@@ -291,7 +334,7 @@ async fn open_core(
 
 /// Opens what may be held: that is in use, never damaged, and a directory must not be set aside under whoever
 /// writes to it. A node that was stopped in this process gives it back when its last task has noticed.
-fn open_when_free<T, E: std::fmt::Display>(
+pub(crate) fn open_when_free<T, E: std::fmt::Display>(
     path: &Path,
     open: impl Fn(&Path) -> Result<T, E>,
 ) -> Result<Arc<T>, StartError> {
@@ -312,16 +355,4 @@ fn open_when_free<T, E: std::fmt::Display>(
         "{} is in use by another process; stop that one first",
         path.display()
     )))
-}
-
-type Paths = (PathBuf, PathBuf, PathBuf);
-type Opened = (Arc<LogStore>, Arc<BlockStore>, Arc<CheckpointStore>);
-
-fn open_storage((log, blocks, checkpoints): &Paths) -> Result<Opened, StartError> {
-    let log = open_when_free(log, |path| LogStore::open(path, LogOptions::default()))?;
-    let blocks = open_when_free(blocks, |path| {
-        BlockStore::open(path, BlockOptions::default())
-    })?;
-    let checkpoints = open_when_free(checkpoints, CheckpointStore::open)?;
-    Ok((log, blocks, checkpoints))
 }

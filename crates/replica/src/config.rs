@@ -7,6 +7,8 @@ use levada_engine::proto::Outcome;
 use levada_types::Timestamp;
 use openraft::impls::BasicNode;
 
+use crate::host::Host;
+
 openraft::declare_raft_types!(
     /// The types of every group: an entry carries one stamped proposal, and answers its outcomes.
     pub TypeConfig:
@@ -49,6 +51,8 @@ pub struct ReplicaOptions {
     /// Entries that one AppendEntries carries at most. With proposals bounded by
     /// [`ReplicaOptions::PROPOSAL_BYTES_MAX`], this bounds the message.
     pub entries_per_append_max: u64,
+    /// The machine that the groups run on.
+    pub host: Host,
 }
 
 impl ReplicaOptions {
@@ -67,6 +71,7 @@ impl Default for ReplicaOptions {
             election_timeout_min_ms: 500,
             election_timeout_max_ms: 700,
             entries_per_append_max: 64,
+            host: Host::default(),
         }
     }
 }

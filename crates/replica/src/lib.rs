@@ -10,6 +10,7 @@ mod backup;
 mod codec;
 mod config;
 mod group;
+mod host;
 mod incoming;
 mod log_store;
 mod machine;
@@ -31,4 +32,5 @@ pub mod proto {
 pub use backup::{Frozen, lay_down};
 pub use config::{ReplicaOptions, TypeConfig};
 pub use group::{Events, Group, GroupStatus, ProposeError};
+pub use host::{Blocking, Host};
 pub use replicas::{Replicas, is_raft_method};

@@ -17,6 +17,7 @@ use prost::Message as _;
 use crate::codec::{self, LogId, Stored};
 use crate::config::{Command, TypeConfig};
 use crate::group::Events;
+use crate::host::Host;
 use crate::proto;
 use crate::snapshot::{Captured, PartitionSnapshot};
 use crate::time::PartitionClock;
@@ -32,6 +33,7 @@ pub(crate) struct Applied {
     blocks: Arc<BlockStore>,
     checkpoints: Arc<CheckpointStore>,
     bytes_since_checkpoint: AtomicU64,
+    host: Host,
 }
 
 struct State {
@@ -49,12 +51,13 @@ impl Applied {
         blocks: Arc<BlockStore>,
         checkpoints: Arc<CheckpointStore>,
         floor: u64,
+        host: Host,
     ) -> io::Result<Self> {
         let mut state = State {
             partition: Partition::new(id),
             last: None,
             membership: Stored::default(),
-            clock: PartitionClock::new(),
+            clock: PartitionClock::new(host.clone()),
         };
         // sled can come up with an older state and not say so: the log must go on from what is found.
         let found = checkpoints
@@ -80,6 +83,7 @@ impl Applied {
             blocks,
             checkpoints,
             bytes_since_checkpoint: AtomicU64::new(0),
+            host,
         })
     }
 
@@ -282,7 +286,10 @@ impl RaftStateMachine<TypeConfig> for Machine {
     ) -> io::Result<()> {
         let applied = self.applied.clone();
         let meta = meta.clone();
-        tokio::task::spawn_blocking(move || applied.install(&meta, snapshot)).await?
+        let blocking = self.applied.host.blocking;
+        blocking
+            .run(move || applied.install(&meta, snapshot))
+            .await?
     }
 
     async fn get_current_snapshot(&mut self) -> io::Result<Option<RaftSnapshot>> {
@@ -297,12 +304,14 @@ impl RaftSnapshotBuilder<TypeConfig> for Machine {
 
     async fn build_snapshot(&mut self) -> io::Result<RaftSnapshot> {
         let applied = self.applied.clone();
-        tokio::task::spawn_blocking(move || {
-            let captured = applied.capture();
-            applied.bytes_since_checkpoint.store(0, Ordering::Relaxed);
-            applied.save(&captured)?;
-            Ok(raft_snapshot(captured))
-        })
-        .await?
+        let blocking = self.applied.host.blocking;
+        blocking
+            .run(move || {
+                let captured = applied.capture();
+                applied.bytes_since_checkpoint.store(0, Ordering::Relaxed);
+                applied.save(&captured)?;
+                Ok(raft_snapshot(captured))
+            })
+            .await?
     }
 }

@@ -25,6 +25,7 @@ use prost::Message as _;
 
 use crate::codec::{self, Vote};
 use crate::config::TypeConfig;
+use crate::host::Blocking;
 use crate::proto;
 use crate::session::Session;
 use crate::snapshot::PartitionSnapshot;
@@ -60,6 +61,7 @@ pub(crate) struct Network {
     pub(crate) partition: PartitionId,
     pub(crate) peers: Peers,
     pub(crate) blocks: Arc<BlockStore>,
+    pub(crate) blocking: Blocking,
 }
 
 /// A group's connection to one member.
@@ -68,6 +70,7 @@ pub(crate) struct Connection {
     target: u64,
     peer: Peer,
     blocks: Arc<BlockStore>,
+    blocking: Blocking,
     heartbeat: bool,
 }
 
@@ -90,6 +93,7 @@ impl Network {
             target,
             peer: self.peers.get(&node.addr),
             blocks: self.blocks.clone(),
+            blocking: self.blocking,
             heartbeat,
         }
     }
@@ -161,6 +165,22 @@ impl Connection {
     }
 }
 
+/// A session with a peer that can't be reached. openraft pauses after an error when it is asked for the next request,
+/// and nowhere else: without that it would open one session after the other, without an end and without a wait.
+fn failed_session<'s, S>(
+    mut requests: S,
+    error: RpcError,
+) -> BoxStream<'s, Result<StreamAppendResult<TypeConfig>, RpcError>>
+where
+    S: futures::Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 's,
+{
+    let failing = async move {
+        let _paused = requests.next().await;
+        Err(error)
+    };
+    futures::stream::once(failing).boxed()
+}
+
 impl RaftNetworkV2<TypeConfig> for Connection {
     type SnapshotData = PartitionSnapshot;
 
@@ -195,11 +215,14 @@ impl RaftNetworkV2<TypeConfig> for Connection {
                 });
                 return Ok(replies.boxed());
             }
-            let (tx, rx) = self
+            let opened = self
                 .peer
                 .open(Class::Raft, method::APPEND_STREAM, self.partition.0)
-                .await
-                .map_err(rpc_error)?;
+                .await;
+            let (tx, rx) = match opened {
+                Ok(opened) => opened,
+                Err(error) => return Ok(failed_session(input, rpc_error(error))),
+            };
             let session = Session::new(input, self.target, tx, rx);
             Ok(session.answers())
         })
@@ -313,7 +336,7 @@ impl Connection {
         for name in reply.lacking {
             let id = self.block_id(&name);
             let blocks = self.blocks.clone();
-            let read = tokio::task::spawn_blocking(move || blocks.read_block(id)).await;
+            let read = self.blocking.run(move || blocks.read_block(id)).await;
             let records = match read {
                 Ok(Ok(records)) => records,
                 Ok(Err(error)) => return Err(RPCError::Network(NetworkError::new(&error))),
@@ -448,4 +471,32 @@ pub(crate) fn append_reply_from(body: Bytes) -> io::Result<StreamAppendResult<Ty
             Kind::HigherVote(vote) => Err(StreamAppendError::HigherVote(codec::vote_from(&vote))),
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+    use openraft::Vote;
+
+    use super::*;
+
+    /// openraft's pause after an error is in the stream of its requests.
+    #[test]
+    fn a_session_that_fails_waits_for_a_request_first() {
+        let request = AppendEntriesRequest {
+            vote: Vote::new_committed(1, 1),
+            prev_log_id: None,
+            entries: Vec::new(),
+            leader_commit: None,
+        };
+        let (paused, requests) = futures::channel::mpsc::unbounded();
+        let mut session = failed_session(requests, lost());
+        assert!(session.next().now_or_never().is_none(), "it pauses");
+        paused.unbounded_send(request).expect("it is drawn");
+        assert!(matches!(
+            session.next().now_or_never(),
+            Some(Some(Err(RPCError::Unreachable(_))))
+        ));
+        assert!(matches!(session.next().now_or_never(), Some(None)));
+    }
 }

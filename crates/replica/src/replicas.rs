@@ -88,10 +88,11 @@ impl Replicas {
         let events = Arc::new(Events::default());
         let (blocks, checkpoints) = (self.blocks.clone(), self.checkpoints.clone());
         let (loading, floor) = (events.clone(), self.log.floor(partition));
-        let applied = tokio::task::spawn_blocking(move || {
-            Applied::load(partition, loading, blocks, checkpoints, floor)
-        })
-        .await??;
+        let host = self.options.host.clone();
+        let blocking = host.blocking;
+        let applied = blocking
+            .run(move || Applied::load(partition, loading, blocks, checkpoints, floor, host))
+            .await??;
         let applied = Arc::new(applied);
         let config = self
             .options
@@ -102,6 +103,7 @@ impl Replicas {
             partition,
             peers: self.peers.clone(),
             blocks: self.blocks.clone(),
+            blocking,
         };
         let log = GroupLog::new(partition, self.log.clone());
         let raft = Raft::<TypeConfig, Machine>::new(

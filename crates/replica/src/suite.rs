@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use crate::codec::Entry;
 use crate::config::TypeConfig;
 use crate::group::Events;
+use crate::host::Host;
 use crate::log_store::GroupLog;
 use crate::machine::{Applied, Machine};
 
@@ -40,6 +41,7 @@ impl StoreBuilder<TypeConfig, GroupLog, Machine, Guard> for Builder {
             Arc::new(blocks),
             Arc::new(checkpoints),
             log.floor(partition),
+            Host::default(),
         )
         .expect("an empty state");
         let log = GroupLog::new(partition, Arc::new(log));

@@ -4,20 +4,23 @@
 //! of its own monotonic clock, so a peer with a wrong clock can neither expire nor freeze a
 //! visibility timeout.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
-
 use levada_types::Timestamp;
+use tokio::time::Instant;
+
+use crate::host::Host;
 
 /// One partition's clock on this node.
 #[derive(Debug)]
 pub(crate) struct PartitionClock {
+    host: Host,
     last: Timestamp,
     seen: Instant,
 }
 
 impl PartitionClock {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(host: Host) -> Self {
         Self {
+            host,
             last: Timestamp::ZERO,
             seen: Instant::now(),
         }
@@ -30,7 +33,7 @@ impl PartitionClock {
 
     /// The time now, for a stamp or for a comparison with stamps.
     pub(crate) fn now(&self) -> Timestamp {
-        self.now_at(wall(), Instant::now())
+        self.now_at((self.host.wall)(), Instant::now())
     }
 
     fn observe_at(&mut self, at: Timestamp, monotonic: Instant) {
@@ -51,13 +54,6 @@ impl PartitionClock {
     }
 }
 
-fn wall() -> Timestamp {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Timestamp::ZERO + since
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -68,6 +64,7 @@ mod tests {
     fn a_clock_that_is_behind_goes_on_at_its_own_rate() {
         let start = Instant::now();
         let mut clock = PartitionClock {
+            host: Host::default(),
             last: Timestamp::ZERO,
             seen: start,
         };
@@ -81,6 +78,7 @@ mod tests {
     fn an_older_stamp_does_not_set_time_back() {
         let start = Instant::now();
         let mut clock = PartitionClock {
+            host: Host::default(),
             last: Timestamp::ZERO,
             seen: start,
         };
@@ -96,6 +94,7 @@ mod tests {
     fn a_clock_that_is_ahead_is_taken() {
         let start = Instant::now();
         let clock = PartitionClock {
+            host: Host::default(),
             last: Timestamp::from_millis(7),
             seen: start,
         };

@@ -23,6 +23,7 @@ use crate::outbox::Source;
 use crate::peer::PeerOptions;
 use crate::proto::Frames;
 use crate::proto::peer_client::PeerClient;
+use crate::transport::Connector;
 
 /// Metadata of a link's request.
 pub(crate) const CLASS_KEY: &str = "levada-class";
@@ -54,7 +55,16 @@ pub(crate) async fn connect(address: &str, options: &PeerOptions) -> Result<Chan
         .initial_stream_window_size(LINK_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_frame_size(HTTP2_FRAME_BYTES_MAX);
-    match tokio::time::timeout(options.dial_timeout, endpoint.connect()).await {
+    let connecting = async {
+        match &options.transport {
+            None => endpoint.connect().await,
+            Some(transport) => {
+                let connector = Connector(Arc::clone(transport));
+                endpoint.connect_with_connector(connector).await
+            }
+        }
+    };
+    match tokio::time::timeout(options.dial_timeout, connecting).await {
         Ok(Ok(channel)) => Ok(channel),
         Ok(Err(error)) if refused(&error) => Err(DialError::Refused),
         Ok(Err(error)) => Err(DialError::Connect(describe(&error))),

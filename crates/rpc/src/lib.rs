@@ -24,10 +24,12 @@ mod proto;
 mod serve;
 mod server;
 mod stream;
+mod transport;
 
 pub use error::{CallError, Closed, RemoteError, code};
 pub use handler::{Caller, PeerHandler};
 pub use identity::{Class, Identity};
 pub use peer::{Peer, PeerOptions, PeerState, Peers};
-pub use server::PeerServer;
+pub use server::{PeerServer, TransportServer};
 pub use stream::{StreamReceiver, StreamSender};
+pub use transport::{ByteStream, Connection, Incoming, Transport};

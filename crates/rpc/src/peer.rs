@@ -19,6 +19,7 @@ use crate::link::{Link, NoStream, frame};
 use crate::outbox::{NoRoom, Room};
 use crate::proto::{Frame, FrameKind};
 use crate::stream::{StreamReceiver, StreamSender};
+use crate::transport::Transport;
 
 /// How a [`Peers`] pool behaves.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub struct PeerOptions {
     pub ping_interval: Duration,
     /// How long a pinged peer may be silent before it is [`PeerState::Silent`].
     pub silence: Duration,
+    /// What is dialled through; None for TCP.
+    pub transport: Option<Arc<dyn Transport>>,
 }
 
 impl Default for PeerOptions {
@@ -37,6 +40,7 @@ impl Default for PeerOptions {
             dial_timeout: Duration::from_millis(1_000),
             ping_interval: Duration::from_millis(250),
             silence: Duration::from_millis(600),
+            transport: None,
         }
     }
 }

@@ -5,13 +5,15 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use futures::stream;
+use futures::{Stream, StreamExt as _, stream};
 use levada_types::ids::NodeId;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataMap;
 use tonic::transport::Server;
+use tonic::transport::server::Connected;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::dial::{CLASS_KEY, CLUSTER_KEY, NODE_KEY};
@@ -24,6 +26,7 @@ use crate::limits::{
 use crate::proto::Frames;
 use crate::proto::peer_server::{Peer, PeerServer as PeerService};
 use crate::serve::{Replies, Served};
+use crate::transport::{Accepted, Incoming, Transport};
 
 /// A bound peer port that does not answer yet.
 #[derive(Debug)]
@@ -58,40 +61,75 @@ impl PeerServer {
         handler: Arc<dyn PeerHandler>,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) {
-        let ending = CancellationToken::new();
-        // Links end with this future, however it ends.
-        let _guard = ending.clone().drop_guard();
-        let service = PeerService::new(Service {
-            handler,
-            ending: ending.clone(),
-            links: Arc::new(Semaphore::new(LINKS_MAX)),
-        })
-        .max_decoding_message_size(MESSAGE_BYTES_MAX)
-        .max_encoding_message_size(MESSAGE_BYTES_MAX);
-        let listener = self.listener;
-        let incoming = stream::unfold(listener, |listener| async move {
+        let incoming = stream::unfold(self.listener, |listener| async move {
             let accepted = accept(&listener).await;
             Some((accepted, listener))
         });
-        let serving = Server::builder()
-            .initial_stream_window_size(LINK_WINDOW_BYTES)
-            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-            .max_frame_size(HTTP2_FRAME_BYTES_MAX)
-            .max_concurrent_streams(HTTP2_STREAMS_MAX)
-            .http2_keepalive_interval(Some(SERVER_KEEPALIVE))
-            .http2_keepalive_timeout(Some(SERVER_KEEPALIVE))
-            .serve_with_incoming_shutdown(service, incoming, ending.clone().cancelled_owned());
-        let end = async {
-            shutdown.await;
-            ending.cancel();
-            tokio::time::sleep(SHUTDOWN_GRACE).await;
-        };
-        tokio::select! {
-            served = serving => if let Err(error) = served {
-                tracing::error!(%error, "the peer port is closed");
-            },
-            () = end => tracing::warn!("links to peers did not end in time"),
-        }
+        serve(incoming, handler, shutdown).await;
+    }
+}
+
+/// A port on another network than the system's; see [`Transport`].
+pub struct TransportServer {
+    incoming: Incoming,
+}
+
+impl TransportServer {
+    /// Listens on the peer port.
+    ///
+    /// # Errors
+    /// What the network says of the address.
+    pub fn bind(transport: &dyn Transport, listen: SocketAddr) -> io::Result<Self> {
+        let incoming = transport.listen(listen)?;
+        Ok(Self { incoming })
+    }
+
+    /// As [`PeerServer::serve`].
+    pub async fn serve(
+        self,
+        handler: Arc<dyn PeerHandler>,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let incoming = self.incoming.map(|accepted| accepted.map(Accepted));
+        serve(incoming, handler, shutdown).await;
+    }
+}
+
+async fn serve<C>(
+    incoming: impl Stream<Item = io::Result<C>>,
+    handler: Arc<dyn PeerHandler>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) where
+    C: AsyncRead + AsyncWrite + Connected + Send + Unpin + 'static,
+{
+    let ending = CancellationToken::new();
+    // Links end with this future, however it ends.
+    let _guard = ending.clone().drop_guard();
+    let service = PeerService::new(Service {
+        handler,
+        ending: ending.clone(),
+        links: Arc::new(Semaphore::new(LINKS_MAX)),
+    })
+    .max_decoding_message_size(MESSAGE_BYTES_MAX)
+    .max_encoding_message_size(MESSAGE_BYTES_MAX);
+    let serving = Server::builder()
+        .initial_stream_window_size(LINK_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(HTTP2_FRAME_BYTES_MAX)
+        .max_concurrent_streams(HTTP2_STREAMS_MAX)
+        .http2_keepalive_interval(Some(SERVER_KEEPALIVE))
+        .http2_keepalive_timeout(Some(SERVER_KEEPALIVE))
+        .serve_with_incoming_shutdown(service, incoming, ending.clone().cancelled_owned());
+    let end = async {
+        shutdown.await;
+        ending.cancel();
+        tokio::time::sleep(SHUTDOWN_GRACE).await;
+    };
+    tokio::select! {
+        served = serving => if let Err(error) = served {
+            tracing::error!(%error, "the peer port is closed");
+        },
+        () = end => tracing::warn!("links to peers did not end in time"),
     }
 }
 

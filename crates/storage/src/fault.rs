@@ -90,6 +90,7 @@ struct State {
     random: u64,
     armed: Option<(Fault, u64)>,
     struck: u64,
+    lies: bool,
     paths: HashMap<PathBuf, u64>,
     next_file: u64,
     files: BTreeMap<u64, Tracked>,
@@ -127,6 +128,7 @@ impl FaultDisk {
             random: seed,
             armed: None,
             struck: 0,
+            lies: false,
             paths: HashMap::new(),
             next_file: 0,
             files: BTreeMap::new(),
@@ -167,6 +169,26 @@ impl FaultDisk {
     /// that has lost its disk run through. Call it when the store is to be dropped, before [`Self::restore`].
     pub fn forget(&self) {
         lock(&self.state).power = Power::Gone;
+    }
+
+    /// Goes on with every change there, synced or not: the program was killed, and the system was not.
+    pub fn resume(&self) {
+        let mut state = lock(&self.state);
+        state.armed = None;
+        state.power = Power::On;
+    }
+
+    /// Lets go of every file that it has seen: their directory was renamed or emptied.
+    pub fn let_go(&self) {
+        let mut state = lock(&self.state);
+        state.files.clear();
+        state.paths.clear();
+    }
+
+    /// From now on every sync says that it went well and makes nothing durable: a disk that lies, or a program
+    /// that forgot to sync.
+    pub fn ignore_syncs(&self) {
+        lock(&self.state).lies = true;
     }
 
     /// Puts the power back on. Unsynced changes are kept, lost or torn as the seed says.
@@ -447,7 +469,9 @@ impl DiskFile for FaultFile {
             Some(_) => return Err(io::Error::other("the sync failed")),
             None => {}
         }
-        if let Some(tracked) = state.files.get_mut(&self.id) {
+        if !state.lies
+            && let Some(tracked) = state.files.get_mut(&self.id)
+        {
             tracked.unsynced.clear();
         }
         Ok(())

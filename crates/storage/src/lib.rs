@@ -10,6 +10,7 @@
 //! - [`blocks`]: immutable runs of records in segment files, written behind;
 //! - [`checkpoint`]: two generations of metadata rows for each partition;
 //! - [`space`]: how much room is left;
+//! - [`Work`]: who writes, a thread or the caller;
 //! - [`disk`]: the few file operations that log and blocks need, so that faults can be put below them;
 //! - `fault` (feature `fault`): the disk that loses power, tears writes and flips bits.
 //!
@@ -26,6 +27,7 @@ pub mod fault;
 pub mod identity;
 pub mod log;
 pub mod space;
+mod work;
 
 pub use blocks::{
     BlockError, BlockId, BlockOptions, BlockRecords, BlockStats, BlockStore, PinGuard,
@@ -37,3 +39,4 @@ pub use fatal::{FatalHook, abort_process};
 pub use identity::{DataDir, DataDirError, NodeFile};
 pub use log::{Done, LogEntry, LogOpenError, LogOptions, LogStats, LogStore, StateKey};
 pub use space::{Space, SpaceWatch};
+pub use work::Work;

@@ -4,7 +4,7 @@
 //! while there is still room for what the node itself must write.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Free and total bytes of a file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,11 +26,10 @@ impl Space {
     }
 }
 
-/// Says whether a directory's file system is above a floor, with some distance between refusing and
-/// accepting again, so that a node at the edge doesn't flap.
+/// Says whether a file system is above a floor, with some distance between refusing and accepting again, so
+/// that a node at the edge doesn't flap.
 #[derive(Debug)]
 pub struct SpaceWatch {
-    path: PathBuf,
     refuse_below_bytes: u64,
     accept_above_bytes: u64,
     refusing: bool,
@@ -38,22 +37,16 @@ pub struct SpaceWatch {
 
 impl SpaceWatch {
     /// Refuses below `refuse_below_bytes`, accepts again once a quarter more than that is free.
-    pub fn new(path: &Path, refuse_below_bytes: u64) -> Self {
+    pub fn new(refuse_below_bytes: u64) -> Self {
         Self {
-            path: path.to_owned(),
             refuse_below_bytes,
             accept_above_bytes: refuse_below_bytes.saturating_add(refuse_below_bytes / 4),
             refusing: false,
         }
     }
 
-    /// Looks again. True if there is room to accept writes.
-    pub fn has_room(&mut self) -> io::Result<bool> {
-        let free = Space::of(&self.path)?.free_bytes;
-        Ok(self.judge(free))
-    }
-
-    fn judge(&mut self, free_bytes: u64) -> bool {
+    /// What follows from the room that was found: true if there is enough to accept writes.
+    pub fn judge(&mut self, Space { free_bytes, .. }: Space) -> bool {
         let floor = if self.refusing {
             self.accept_above_bytes
         } else {
@@ -79,11 +72,15 @@ mod tests {
 
     #[test]
     fn refusing_ends_only_with_room_to_spare() {
-        let mut watch = SpaceWatch::new(Path::new("/"), 1_000);
-        assert!(watch.judge(1_000));
-        assert!(!watch.judge(999));
-        assert!(!watch.judge(1_249));
-        assert!(watch.judge(1_250));
-        assert!(watch.judge(1_000));
+        let free = |free_bytes| Space {
+            free_bytes,
+            total_bytes: 10_000,
+        };
+        let mut watch = SpaceWatch::new(1_000);
+        assert!(watch.judge(free(1_000)));
+        assert!(!watch.judge(free(999)));
+        assert!(!watch.judge(free(1_249)));
+        assert!(watch.judge(free(1_250)));
+        assert!(watch.judge(free(1_000)));
     }
 }

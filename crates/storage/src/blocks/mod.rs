@@ -31,9 +31,11 @@ use levada_types::PartitionId;
 pub use stats::BlockStats;
 pub use verify::{VerifiedBlocks, verify};
 
+use crate::Work;
 use crate::disk::{Disk, RealDisk};
 use crate::fatal::{FatalHook, abort_process};
 use index::{Found, Index};
+use writer::Writer;
 
 /// Names a block: the log that it is a piece of, and the position of its first record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -98,6 +100,8 @@ pub struct BlockOptions {
     pub fatal: FatalHook,
     /// Where the files are.
     pub disk: Arc<dyn Disk>,
+    /// Who writes. A call that waits for a sync does the work itself if nobody else would.
+    pub work: Work,
 }
 
 impl Default for BlockOptions {
@@ -108,6 +112,7 @@ impl Default for BlockOptions {
             segment_bytes: 64 << 20,
             fatal: abort_process(),
             disk: Arc::new(RealDisk),
+            work: Work::OnThreads,
         }
     }
 }
@@ -116,6 +121,8 @@ impl Default for BlockOptions {
 pub struct BlockStore {
     shared: Arc<Shared>,
     writer: Option<JoinHandle<()>>,
+    /// The writer, if it has no thread.
+    on_call: Option<Mutex<Writer>>,
 }
 
 struct Shared {
@@ -159,14 +166,32 @@ impl BlockStore {
             .damaged_regions
             .store(damaged, std::sync::atomic::Ordering::Relaxed);
         shared.release(shared.index());
-        let for_writer = shared.clone();
-        let writer = std::thread::Builder::new()
-            .name("block-write".to_owned())
-            .spawn(move || writer::run(&for_writer))?;
-        Ok(Self {
-            shared,
-            writer: Some(writer),
-        })
+        let writer = Writer::new(shared.clone());
+        match shared.options.work {
+            Work::OnThreads => {
+                let thread = std::thread::Builder::new()
+                    .name("block-write".to_owned())
+                    .spawn(move || writer.run())?;
+                Ok(Self {
+                    shared,
+                    writer: Some(thread),
+                    on_call: None,
+                })
+            }
+            Work::OnCall => Ok(Self {
+                shared,
+                writer: None,
+                on_call: Some(Mutex::new(writer)),
+            }),
+        }
+    }
+
+    /// With [`Work::OnCall`]: does one piece of the writer's work. False if there is none.
+    pub fn work(&self) -> bool {
+        let Some(writer) = &self.on_call else {
+            return false;
+        };
+        writer.lock().unwrap_or_else(PoisonError::into_inner).turn()
     }
 
     /// Takes a block, or replaces one. It is readable at once and durable after the next sync; until then
@@ -277,6 +302,7 @@ impl BlockStore {
         let (done, result) = sync_channel(1);
         self.shared.index().ask_sync(partition, done);
         self.shared.work.notify_one();
+        while self.work() {}
         result
             .recv()
             .map_err(|_| io::Error::other("the block writer has ended"))?

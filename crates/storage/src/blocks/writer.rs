@@ -8,11 +8,11 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use super::format::encode;
 use super::index::{Place, Segment, SegmentFile, SyncRequest, ToWrite};
-use super::{Shared, scan};
+use super::{Index, Shared, scan};
 use crate::disk::sync_dir;
 
 /// Bytes of one write.
@@ -23,8 +23,8 @@ const UNSYNCED_BYTES_MAX: u64 = 8 << 20;
 /// When the budget is passed, write until this part of it is left.
 const BUDGET_LEFT_DIVISOR: usize = 2;
 
-struct Writer<'a> {
-    shared: &'a Shared,
+pub(super) struct Writer {
+    shared: Arc<Shared>,
     /// [`WRITE_BYTES`], or less if segments are smaller.
     write_bytes: usize,
     /// Who waits for the syncs that are being served.
@@ -52,61 +52,29 @@ enum Job {
     End,
 }
 
-/// Works until the store is closed.
-pub(super) fn run(shared: &Shared) {
-    let next_segment = shared
-        .index()
-        .segments
-        .keys()
-        .last()
-        .map_or(1, |last| last + 1);
-    let segment_bytes = usize::try_from(shared.options.segment_bytes).unwrap_or(WRITE_BYTES);
-    let mut writer = Writer {
-        shared,
-        write_bytes: WRITE_BYTES.min(segment_bytes),
-        waiting: Vec::new(),
-        current: None,
-        dirty: BTreeMap::new(),
-        unsynced_bytes: 0,
-        next_segment,
-        buffer: Vec::new(),
-    };
-    loop {
-        let result = match wait(shared) {
-            Job::End => return,
-            Job::Sync(requests) => {
-                writer.waiting = requests;
-                writer.serve_syncs()
-            }
-            Job::Delete(segments) => writer.delete(&segments),
-            Job::WriteBehind => writer.write_behind(),
-            Job::Copy(segment) => writer.copy(segment),
-        };
-        if let Err(e) = result {
-            fail(shared, &e, writer.waiting);
-            return;
-        }
+/// What is next, if there is anything.
+fn next_job(index: &mut MutexGuard<'_, Index>, shared: &Shared) -> Option<Job> {
+    if !index.syncs.is_empty() {
+        return Some(Job::Sync(std::mem::take(&mut index.syncs)));
     }
+    if index.closed {
+        return Some(Job::End);
+    }
+    let empty = index.take_empty();
+    if !empty.is_empty() {
+        return Some(Job::Delete(empty));
+    }
+    if index.over_budget(&shared.options) {
+        return Some(Job::WriteBehind);
+    }
+    (index.sparse(shared.options.segment_bytes)).map(Job::Copy)
 }
 
 fn wait(shared: &Shared) -> Job {
     let mut index = shared.index();
     loop {
-        if !index.syncs.is_empty() {
-            return Job::Sync(std::mem::take(&mut index.syncs));
-        }
-        if index.closed {
-            return Job::End;
-        }
-        let empty = index.take_empty();
-        if !empty.is_empty() {
-            return Job::Delete(empty);
-        }
-        if index.over_budget(&shared.options) {
-            return Job::WriteBehind;
-        }
-        if let Some(segment) = index.sparse(shared.options.segment_bytes) {
-            return Job::Copy(segment);
+        if let Some(job) = next_job(&mut index, shared) {
+            return job;
         }
         index = shared
             .work
@@ -135,7 +103,61 @@ fn answer(requests: Vec<SyncRequest>, result: impl Fn() -> io::Result<()>) {
     }
 }
 
-impl Writer<'_> {
+impl Writer {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let next_segment = shared
+            .index()
+            .segments
+            .keys()
+            .last()
+            .map_or(1, |last| last + 1);
+        let segment_bytes = usize::try_from(shared.options.segment_bytes).unwrap_or(WRITE_BYTES);
+        Self {
+            shared,
+            write_bytes: WRITE_BYTES.min(segment_bytes),
+            waiting: Vec::new(),
+            current: None,
+            dirty: BTreeMap::new(),
+            unsynced_bytes: 0,
+            next_segment,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Works until the store is closed.
+    pub(super) fn run(mut self) {
+        loop {
+            let job = wait(&self.shared);
+            if !self.serve(job) {
+                return;
+            }
+        }
+    }
+
+    /// Does one piece of work, if there is any. False if there is none, or no more ever.
+    pub(super) fn turn(&mut self) -> bool {
+        let job = next_job(&mut self.shared.index(), &self.shared);
+        job.is_some_and(|job| self.serve(job))
+    }
+
+    fn serve(&mut self, job: Job) -> bool {
+        let result = match job {
+            Job::End => return false,
+            Job::Sync(requests) => {
+                self.waiting = requests;
+                self.serve_syncs()
+            }
+            Job::Delete(segments) => self.delete(&segments),
+            Job::WriteBehind => self.write_behind(),
+            Job::Copy(segment) => self.copy(segment),
+        };
+        if let Err(e) = result {
+            fail(&self.shared, &e, std::mem::take(&mut self.waiting));
+            return false;
+        }
+        true
+    }
+
     fn serve_syncs(&mut self) -> io::Result<()> {
         let requests = std::mem::take(&mut self.waiting);
         let result = requests

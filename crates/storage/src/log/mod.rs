@@ -36,6 +36,7 @@ use raft_engine::Engine;
 pub use open::LogOpenError;
 pub use stats::{LogStats, SYNC_BUCKETS_US};
 
+use crate::Work;
 use crate::disk::{Disk, RealDisk};
 use crate::fatal::{FatalHook, abort_process};
 use engine_disk::EngineDisk;
@@ -107,6 +108,8 @@ pub struct LogOptions {
     pub fatal: FatalHook,
     /// Where the files are.
     pub disk: Arc<dyn Disk>,
+    /// Who writes. Purging is the writer's to begin either way.
+    pub work: Work,
 }
 
 impl Default for LogOptions {
@@ -120,6 +123,7 @@ impl Default for LogOptions {
             cache_bytes: 64 << 20,
             fatal: abort_process(),
             disk: Arc::new(RealDisk),
+            work: Work::OnThreads,
         }
     }
 }
@@ -202,8 +206,9 @@ fn region(partition: PartitionId) -> u64 {
 impl LogStore {
     /// Opens the log in `dir`, whose parent must exist, and reads back what it holds.
     pub fn open(dir: &Path, options: LogOptions) -> Result<Self, LogOpenError> {
+        let work = options.work;
         let shared = Arc::new(open::open(dir, options)?);
-        let threads = Threads::start(&shared).map_err(LogOpenError::Thread)?;
+        let threads = Threads::start(&shared, work).map_err(LogOpenError::Thread)?;
         Ok(Self { shared, threads })
     }
 
@@ -328,6 +333,12 @@ impl LogStore {
             }));
         }
         Ok(entries)
+    }
+
+    /// With [`Work::OnCall`]: writes what has gathered, as one batch with one sync, calls the callbacks, and purges
+    /// if there is something to purge. False if there was nothing to write, or the writer has ended.
+    pub fn work(&self) -> bool {
+        self.threads.work(&self.shared)
     }
 
     /// What the log counts.

@@ -16,7 +16,9 @@ use std::thread::JoinHandle;
 use levada_types::PartitionId;
 
 use super::entry::{Record, Records};
-use super::{LogEntry, Shared, writer};
+use super::writer::Writer;
+use super::{LogEntry, Shared};
+use crate::Work;
 use crate::fatal::panic_text;
 
 /// Reads that may wait for the reader. Each waiting caller is a thread that can't do anything else.
@@ -35,33 +37,73 @@ struct ReadRequest {
 pub(super) struct Threads {
     reads: Option<SyncSender<ReadRequest>>,
     wishes: Arc<Mutex<BTreeSet<PartitionId>>>,
+    /// The writer, if it has no thread.
+    on_call: Option<Mutex<OnCall>>,
     handles: Vec<JoinHandle<()>>,
 }
 
+/// The writer when the owner of the store calls it. It waits for each purge, which has its thread all the same:
+/// it reads, and see above what becomes of two stores that one thread reads.
+struct OnCall {
+    writer: Writer,
+    purge: SyncSender<()>,
+    purged: Receiver<()>,
+}
+
 impl Threads {
-    pub(super) fn start(shared: &Arc<Shared>) -> io::Result<Self> {
+    pub(super) fn start(shared: &Arc<Shared>, work: Work) -> io::Result<Self> {
         let (reads, read_requests) = sync_channel(READS_WAITING_MAX);
         // One waiting signal is enough: a purge looks at everything.
         let (purge, purge_signals) = sync_channel(1);
+        // Of no interest to a writer with a thread.
+        let (done, purged) = sync_channel(1);
         let wishes = Arc::new(Mutex::new(BTreeSet::new()));
         let mut threads = Self {
             reads: Some(reads),
             wishes: wishes.clone(),
+            on_call: None,
             handles: Vec::new(),
         };
         let reader = shared.clone();
         threads.spawn("log-read", move || serve_reads(&reader, &read_requests))?;
         let purger = shared.clone();
         threads.spawn("log-purge", move || {
-            serve_purges(&purger, &purge_signals, &wishes)
+            serve_purges(&purger, &purge_signals, &wishes, &done)
         })?;
-        let writes = shared.clone();
-        threads.spawn("log-write", move || {
-            writer::run(&writes, &|| match purge.try_send(()) {
-                Ok(()) | Err(TrySendError::Full(()) | TrySendError::Disconnected(())) => {}
-            });
-        })?;
+        let mut writer = Writer::default();
+        match work {
+            Work::OnThreads => {
+                let writes = shared.clone();
+                threads.spawn("log-write", move || {
+                    writer.run(&writes, &|| match purge.try_send(()) {
+                        Ok(()) | Err(TrySendError::Full(()) | TrySendError::Disconnected(())) => {}
+                    });
+                })?;
+            }
+            Work::OnCall => {
+                threads.on_call = Some(Mutex::new(OnCall {
+                    writer,
+                    purge,
+                    purged,
+                }));
+            }
+        }
         Ok(threads)
+    }
+
+    /// See [`super::LogStore::work`].
+    pub(super) fn work(&self, shared: &Shared) -> bool {
+        let Some(on_call) = &self.on_call else {
+            return false;
+        };
+        let on_call = &mut *on_call.lock().unwrap_or_else(PoisonError::into_inner);
+        let (purge, purged) = (&on_call.purge, &on_call.purged);
+        on_call.writer.turn(shared, &|| {
+            // A purger that has ended has said why by the fatal hook.
+            if purge.send(()).is_ok() {
+                let _ended = purged.recv();
+            }
+        })
     }
 
     fn spawn(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
@@ -104,6 +146,7 @@ impl Threads {
     /// Waits for the threads, which end once the store is marked as closed.
     pub(super) fn join(&mut self) {
         self.reads = None;
+        self.on_call = None;
         for handle in self.handles.drain(..).rev() {
             // A callback may hold the last reference to the store; then this is the writer itself.
             if handle.thread().id() != std::thread::current().id() && handle.join().is_err() {
@@ -156,7 +199,12 @@ fn read_error(e: raft_engine::Error) -> io::Error {
     }
 }
 
-fn serve_purges(shared: &Shared, signals: &Receiver<()>, wishes: &Mutex<BTreeSet<PartitionId>>) {
+fn serve_purges(
+    shared: &Shared,
+    signals: &Receiver<()>,
+    wishes: &Mutex<BTreeSet<PartitionId>>,
+    done: &SyncSender<()>,
+) {
     while signals.recv().is_ok() {
         let alone = shared
             .rewriting
@@ -185,5 +233,7 @@ fn serve_purges(shared: &Shared, signals: &Receiver<()>, wishes: &Mutex<BTreeSet
                 return shared.fail(&format!("rewriting old log entries failed: {reason}"));
             }
         }
+        // Full or without a receiver where nobody waits for it.
+        let _unwanted = done.try_send(());
     }
 }

@@ -21,35 +21,52 @@ const BATCH_BYTES_MAX: usize = 8 << 20;
 /// Every batch is synced, even one in which nobody waits: `tail` relies on it.
 pub(super) const SYNC: bool = true;
 
-/// Writes until the store is closed and the queue is empty. Calls `purge` after a batch that purged or
-/// that began a new file.
-pub(super) fn run(shared: &Shared, purge: &dyn Fn()) {
-    let mut batch = LogBatch::default();
-    let mut operations = Vec::new();
-    let mut disk_bytes = 0;
-    while take(shared, &mut operations) {
+/// What the writer keeps from one batch to the next.
+#[derive(Default)]
+pub(super) struct Writer {
+    batch: LogBatch,
+    operations: Vec<Operation>,
+    disk_bytes: usize,
+}
+
+impl Writer {
+    /// Writes until the store is closed and the queue is empty.
+    pub(super) fn run(&mut self, shared: &Shared, purge: &dyn Fn()) {
+        while wait(shared) && self.turn(shared, purge) {}
+    }
+
+    /// Writes what has gathered, up to [`BATCH_BYTES_MAX`]. Calls `purge` after a batch that purged or that began a
+    /// new file. False if there was nothing, or if the log has failed.
+    pub(super) fn turn(&mut self, shared: &Shared, purge: &dyn Fn()) -> bool {
+        let operations = &mut self.operations;
+        take(shared, operations);
+        if operations.is_empty() {
+            return false;
+        }
         if shared.dead.load(Acquire) {
-            return fail(shared, operations, "the log has failed");
+            fail(shared, std::mem::take(operations), "the log has failed");
+            return false;
         }
         let purged = operations
             .iter()
             .any(|op| matches!(op.what, What::Purge(_)));
-        if let Err(reason) = write(shared, &mut batch, &mut operations) {
-            fail(shared, operations, &reason);
-            return;
+        if let Err(reason) = write(shared, &mut self.batch, operations) {
+            fail(shared, std::mem::take(operations), &reason);
+            return false;
         }
-        finish(shared, &mut operations);
+        finish(shared, operations);
         let used = shared.engine.get_used_size();
         shared.stats.disk_bytes.store(used as u64, Relaxed);
-        if purged || used != disk_bytes {
-            disk_bytes = used;
+        if purged || used != self.disk_bytes {
+            self.disk_bytes = used;
             purge();
         }
+        true
     }
 }
 
-/// Waits for work and takes what there is, up to [`BATCH_BYTES_MAX`]. False at the end.
-fn take(shared: &Shared, operations: &mut Vec<Operation>) -> bool {
+/// Waits for work. False at the end.
+fn wait(shared: &Shared) -> bool {
     let mut front = shared.front();
     while front.queue.is_empty() {
         if front.closed {
@@ -60,6 +77,11 @@ fn take(shared: &Shared, operations: &mut Vec<Operation>) -> bool {
             .wait(front)
             .unwrap_or_else(PoisonError::into_inner);
     }
+    true
+}
+
+fn take(shared: &Shared, operations: &mut Vec<Operation>) {
+    let mut front = shared.front();
     let mut bytes = 0;
     while let Some(op) = front.queue.pop_front() {
         bytes += op.bytes;
@@ -68,7 +90,6 @@ fn take(shared: &Shared, operations: &mut Vec<Operation>) -> bool {
             break;
         }
     }
-    true
 }
 
 fn write(

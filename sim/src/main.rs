@@ -1,0 +1,116 @@
+//! Three nodes in one process, on a seed: simulated time, network and disks below the product's own code.
+//!
+//! `cargo run --manifest-path sim/Cargo.toml -- --seeds 1000` runs each seed in a process of its own, because
+//! randomness and what is static belong to a process. The parent (`seeds`) prints what came out, and for a failure
+//! the command that repeats it; the child (`run`) is the simulation. Why it is made so: docs/adr/0014-simulation.md.
+
+mod event;
+mod invariants;
+mod machine;
+mod nemesis;
+mod net;
+mod random;
+mod run;
+mod seeds;
+mod stepped;
+mod trace;
+mod workload;
+mod world;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// In the child's environment: its seed, for `determinism.c` too.
+const SEED_VARIABLE: &str = "LEVADA_SIM_SEED";
+
+/// Runs a cluster of three nodes in simulated time, with faults, and checks what must hold.
+#[derive(Clone, Debug, Parser)]
+struct Args {
+    /// How many seeds to run.
+    #[arg(long, default_value_t = 20)]
+    seeds: u64,
+    /// The first of them.
+    #[arg(long, default_value_t = 1)]
+    first: u64,
+    /// Only this one.
+    #[arg(long, conflicts_with_all = ["seeds", "first"])]
+    seed: Option<u64>,
+    /// For how many simulated seconds faults happen.
+    #[arg(long, default_value_t = 40)]
+    fault_secs: u64,
+    /// Run each seed twice: everything that happens must be the same.
+    #[arg(long)]
+    check_determinism: bool,
+    /// Let every disk lie about its syncs, as a broker would that answers before the sync. This must fail.
+    #[arg(long)]
+    canary: bool,
+    /// Print every event. `RUST_LOG` shows what the nodes say.
+    #[arg(long)]
+    trace: bool,
+    /// Seeds that run at one time.
+    #[arg(long, default_value_t = 1)]
+    jobs: usize,
+    /// Go on after a failure.
+    #[arg(long)]
+    keep_going: bool,
+    /// Set by the parent: where the simulated disks are.
+    #[arg(long, hide = true)]
+    dir: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match std::env::var(SEED_VARIABLE).map(|seed| seed.parse()) {
+        Ok(Ok(seed)) => one(&args, seed),
+        Ok(Err(_)) => {
+            eprintln!("{SEED_VARIABLE} is not a number");
+            ExitCode::FAILURE
+        }
+        Err(_) => seeds::run_all(&args),
+    }
+}
+
+/// The child: one seed.
+fn one(args: &Args, seed: u64) -> ExitCode {
+    let Some(dir) = &args.dir else {
+        eprintln!("give --seed rather than set {SEED_VARIABLE}");
+        return ExitCode::FAILURE;
+    };
+    if std::env::var_os("RUST_LOG").is_some() {
+        tracing_subscriber::fmt()
+            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+            .with_timer(SimulatedTime)
+            .with_writer(std::io::stderr)
+            .init();
+    }
+    let options = run::Options {
+        seed,
+        fault_ms: args.fault_secs * 1_000,
+        prints: args.trace,
+        canary: args.canary,
+    };
+    match run::run(options, dir) {
+        Ok(report) => {
+            println!("{}", seeds::line(&report));
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            println!("at {} ms: {failure}", trace::now_ms());
+            ExitCode::from(seeds::BROKEN)
+        }
+    }
+}
+
+/// Log lines carry the simulated time.
+struct SimulatedTime;
+
+impl tracing_subscriber::fmt::time::FormatTime for SimulatedTime {
+    fn format_time(
+        &self,
+        to: &mut tracing_subscriber::fmt::format::Writer<'_>,
+    ) -> std::fmt::Result {
+        write!(to, "{:>8}", trace::now_ms())
+    }
+}

@@ -1,0 +1,226 @@
+//! The machines, the network between them and the clients before them, moved together one millisecond at a time.
+//!
+//! Within a tick the machines run in turn; what they send arrives in a later tick. Nothing here draws on real time.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::event::Event;
+use crate::invariants::{self, Invariant};
+use crate::machine::{Crash, Machine};
+use crate::net::{MachineId, Network};
+use crate::random::Random;
+use crate::stepped::Stepped;
+use crate::trace::{self, Trace, event};
+use crate::workload::{Access, Shared};
+
+/// Machines of a cluster.
+pub(crate) const MACHINES: usize = 3;
+/// Partitions beside the catalog.
+const PARTITIONS: u32 = 3;
+/// Replicas are looked at this often, in milliseconds.
+const LOOK_EVERY_MS: u64 = 20;
+/// The state is hashed at one entry of so many.
+const HASH_EVERY: u64 = 4;
+
+/// A promise that was broken, or a cluster that does not come back.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// An invariant does not hold.
+    #[error("broken: {promise}: {what}")]
+    Broken {
+        /// The promise.
+        promise: &'static str,
+        /// What was seen.
+        what: String,
+    },
+    /// All is healed and the cluster does not work.
+    #[error("stuck: {0}")]
+    Stuck(String),
+    /// The simulator itself could not go on.
+    #[error("the simulator failed: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Everything that is simulated.
+pub(crate) struct World {
+    pub(crate) now_ms: u64,
+    pub(crate) trace: Arc<Trace>,
+    pub(crate) network: Arc<Network>,
+    pub(crate) machines: Vec<Machine>,
+    pub(crate) clients: Stepped,
+    pub(crate) shared: Arc<Shared>,
+    invariants: Vec<Box<dyn Invariant>>,
+    /// By machine, then by partition: the entry at which the state was last hashed.
+    hashed: Vec<Vec<u64>>,
+    pub(crate) events: u64,
+}
+
+impl World {
+    /// Machines with empty disks under `dir`.
+    pub(crate) fn new(
+        seed: u64,
+        dir: &Path,
+        prints: bool,
+        clocks_are_right: bool,
+    ) -> io::Result<Self> {
+        let trace = Arc::new(Trace::new(prints));
+        let network = Network::new(MACHINES, Random::of(seed, "network"), trace.clone());
+        let machines = (0..MACHINES).map(|id| {
+            let dir = dir.join(format!("n{id}"));
+            Machine::new(
+                id,
+                MACHINES,
+                PARTITIONS,
+                dir,
+                network.clone(),
+                trace.clone(),
+                seed,
+            )
+        });
+        let access = Access::new(MACHINES);
+        Ok(Self {
+            now_ms: 0,
+            machines: machines.collect(),
+            clients: Stepped::new(0)?,
+            shared: Shared::new(access, trace.clone(), seed),
+            invariants: invariants::all(clocks_are_right),
+            hashed: vec![vec![0; PARTITIONS as usize + 1]; MACHINES],
+            trace,
+            network,
+            events: 0,
+        })
+    }
+
+    /// Starts a machine's process, if none runs.
+    pub(crate) fn start(&mut self, machine: MachineId) -> io::Result<()> {
+        self.machines[machine].start(self.now_ms)?;
+        self.shared
+            .access
+            .set(machine, self.machines[machine].door());
+        Ok(())
+    }
+
+    /// Ends a machine's process.
+    pub(crate) fn crash(&mut self, machine: MachineId, how: Crash) -> io::Result<()> {
+        self.shared.access.set(machine, None);
+        self.machines[machine].crash(how)
+    }
+
+    /// Moves time by a millisecond. Answers the machines whose processes have ended by themselves.
+    pub(crate) fn tick(&mut self) -> Result<Vec<MachineId>, Failure> {
+        self.now_ms += 1;
+        trace::set_now(self.now_ms);
+        self.network.deliver(self.now_ms);
+        let mut ended = Vec::new();
+        for machine in 0..MACHINES {
+            if self.machines[machine].step(self.now_ms) {
+                ended.push(machine);
+            }
+        }
+        self.clients.step(self.now_ms);
+        for event in self.shared.take_events() {
+            self.see(&event)?;
+        }
+        if self.now_ms.is_multiple_of(LOOK_EVERY_MS) {
+            self.look(HASH_EVERY)?;
+        }
+        Ok(ended)
+    }
+
+    /// Looks at every replica. The state is hashed where its last entry is a multiple of `hash_every`.
+    fn look(&mut self, hash_every: u64) -> Result<(), Failure> {
+        let mut seen = Vec::new();
+        for (id, machine) in self.machines.iter().enumerate() {
+            let Some(node) = machine.slot().and_then(|slot| slot.node()) else {
+                continue;
+            };
+            for group in node.replicas().groups() {
+                let applied_index = group.applied_index();
+                let place = &mut self.hashed[id][group.id().0 as usize];
+                let due = applied_index != *place && applied_index.is_multiple_of(hash_every);
+                let state = due.then(|| {
+                    *place = applied_index;
+                    let mut hasher = DefaultHasher::new();
+                    group
+                        .read(|partition| partition.snapshot())
+                        .hash(&mut hasher);
+                    hasher.finish()
+                });
+                seen.push(Event::Replica {
+                    machine: id,
+                    boot: machine.boots(),
+                    partition: group.id(),
+                    applied_index,
+                    state,
+                });
+            }
+        }
+        for event in seen {
+            if let Event::Replica {
+                applied_index,
+                state: Some(state),
+                ..
+            } = &event
+            {
+                self.trace.bytes(*applied_index, &state.to_be_bytes());
+            }
+            self.see(&event)?;
+        }
+        Ok(())
+    }
+
+    fn see(&mut self, event: &Event) -> Result<(), Failure> {
+        self.events += 1;
+        for invariant in &mut self.invariants {
+            invariant.see(event).map_err(|what| Failure::Broken {
+                promise: invariant.promise(),
+                what,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Asks every invariant for the last time.
+    pub(crate) fn end(&mut self) -> Result<(), Failure> {
+        self.look(1)?;
+        for invariant in &mut self.invariants {
+            invariant.end().map_err(|what| Failure::Broken {
+                promise: invariant.promise(),
+                what,
+            })?;
+        }
+        event!(self.trace, "the end");
+        Ok(())
+    }
+
+    /// Whether every node runs, votes in each of its partitions, and knows a leader that lives. Else why not.
+    pub(crate) fn ready(&self) -> Result<(), String> {
+        for (id, machine) in self.machines.iter().enumerate() {
+            let slot = machine
+                .slot()
+                .ok_or_else(|| format!("machine {id} is down"))?;
+            if let Some(failure) = slot.failure() {
+                return Err(format!("machine {id} did not start: {failure}"));
+            }
+            let node = slot
+                .node()
+                .ok_or_else(|| format!("machine {id} is starting"))?;
+            node.ready().map_err(|why| format!("machine {id}: {why}"))?;
+        }
+        Ok(())
+    }
+
+    /// Whether every replica has applied the same entry.
+    pub(crate) fn is_level(&self) -> bool {
+        let mut indexes = self.machines.iter().map(|machine| {
+            let node = machine.slot().and_then(|slot| slot.node())?;
+            let groups = node.replicas().groups();
+            Some(groups.iter().map(|g| g.applied_index()).collect::<Vec<_>>())
+        });
+        let first = indexes.next().flatten();
+        first.is_some() && indexes.all(|other| other == first)
+    }
+}

@@ -90,6 +90,7 @@ mod tests {
             default_region: Region::us_east_1(),
             public_url: None,
             deleted_name_wait_ms: 0,
+            admin_callers: crate::operate::AdminCallers::default(),
         }
     }
 

@@ -18,6 +18,7 @@ fn fault_options(disk: &Arc<FaultDisk>, dead: &Arc<AtomicBool>) -> BlockOptions 
         unwritten_bytes: 32 << 10,
         cache_bytes: 8 << 10,
         segment_bytes: 16 << 10,
+        ..BlockOptions::default()
     }
 }
 

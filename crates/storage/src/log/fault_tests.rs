@@ -147,6 +147,7 @@ fn fault_options(disk: &Arc<FaultDisk>, dead: &Arc<AtomicBool>) -> LogOptions {
         purge_threshold_bytes: 128 << 10,
         prefill_bytes: 64 << 10,
         cache_bytes: 32 << 10,
+        ..LogOptions::default()
     }
 }
 

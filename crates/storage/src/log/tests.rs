@@ -329,3 +329,25 @@ fn two_stores_never_get_each_others_entries() {
         }
     }
 }
+
+#[test]
+fn on_call_nothing_is_written_before_the_owner_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = LogOptions {
+        work: crate::Work::OnCall,
+        ..options()
+    };
+    let log = LogStore::open(&dir.path().join("log"), options.clone()).unwrap();
+    let (done, heard) = waiter();
+    log.append(P0, vec![entry(1, 10), entry(2, 10)], done);
+    assert!(heard.try_recv().is_err());
+    assert_eq!(log.bounds(P0), Some((1, 2)), "it can be read at once");
+    assert!(log.work());
+    heard.recv_timeout(WAIT).unwrap().unwrap();
+    assert!(!log.work(), "there is nothing more to write");
+    // What the owner never had written is lost with the store.
+    log.append(P0, vec![entry(3, 10)], waiter().0);
+    drop(log);
+    let log = LogStore::open(&dir.path().join("log"), options).unwrap();
+    assert_eq!(log.bounds(P0), Some((1, 2)));
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use levada_engine::proto::{Outcome, ReceiveOutcome, outcome};
 use levada_replica::{Group, ProposeError};
-use levada_rpc::{CallError, Class};
+use levada_rpc::Class;
 use levada_types::{NodeId, QueueId};
 use prost::Message as _;
 use tokio::time::Instant;
@@ -38,13 +38,9 @@ pub(crate) struct Proposer {
     pub(crate) reader: Arc<Reader>,
 }
 
-/// Why one attempt did not answer.
-enum Attempt {
-    /// Look for the leader again; it is not this one.
-    NotLeader(Option<NodeId>),
-    /// It may have been taken; ask again with the same bytes.
-    Again,
-}
+/// One attempt did not answer; it may have been taken all the same. The leader is looked up again, and asked with
+/// the same bytes.
+struct NoAnswer;
 
 impl Proposer {
     /// Sees one encoded proposal of `count` commands through, until `deadline`, or until it has failed once
@@ -68,7 +64,7 @@ impl Proposer {
                     self.propose_there(node, &proposal, &claims_from, count, deadline)
                         .await
                 }
-                None => Err(Attempt::NotLeader(None)),
+                None => Err(NoAnswer),
             };
             match attempt {
                 Ok((outcomes, applied_index)) => {
@@ -77,8 +73,9 @@ impl Proposer {
                         applied_index,
                     });
                 }
-                Err(Attempt::NotLeader(hint)) if hint.is_some() && hint != leader => {}
-                Err(_) => self.wait_for_change(leader, deadline).await,
+                // Not at once, even if it named another: while a leader hands over it refuses, names its heir, and
+                // is the one that this node knows. Once it knows another this is no wait at all.
+                Err(NoAnswer) => self.wait_for_change(leader, deadline).await,
             }
             if Instant::now() >= deadline || abandoned() {
                 return Err(RouteError::Unavailable);
@@ -104,13 +101,10 @@ impl Proposer {
         proposal: Bytes,
         claims_from: &[u64],
         count: usize,
-    ) -> Result<(Vec<Outcome>, u64), Attempt> {
+    ) -> Result<(Vec<Outcome>, u64), NoAnswer> {
         propose_at_leader(&self.group, &self.reader, proposal, claims_from, count)
             .await
-            .map_err(|e| match e {
-                ProposeError::NotLeader(hint) => Attempt::NotLeader(hint),
-                ProposeError::Unknown | ProposeError::Stopped(_) => Attempt::Again,
-            })
+            .map_err(|_| NoAnswer)
     }
 
     async fn propose_there(
@@ -120,10 +114,8 @@ impl Proposer {
         claims_from: &[u64],
         count: usize,
         deadline: Instant,
-    ) -> Result<(Vec<Outcome>, u64), Attempt> {
-        let Some(peer) = self.members.peer(leader) else {
-            return Err(Attempt::NotLeader(None));
-        };
+    ) -> Result<(Vec<Outcome>, u64), NoAnswer> {
+        let peer = self.members.peer(leader).ok_or(NoAnswer)?;
         let request = proto::ProposeRequest {
             proposal: proposal.clone(),
             claims_from: claims_from.to_vec(),
@@ -141,20 +133,17 @@ impl Proposer {
         // An answer from a leader that has been replaced meanwhile may never come.
         let reply = tokio::select! {
             reply = call => reply,
-            _ = self.group.leader_changed(Some(leader)) => return Err(Attempt::Again),
+            _ = self.group.leader_changed(Some(leader)) => return Err(NoAnswer),
         };
         match reply {
             Ok(body) => match proto::ProposeReply::decode(body) {
                 Ok(reply) => Ok((reply.outcomes, reply.applied_index)),
                 Err(error) => {
                     tracing::error!(%error, %leader, "a peer's answer cannot be read");
-                    Err(Attempt::Again)
+                    Err(NoAnswer)
                 }
             },
-            Err(CallError::Remote(refused)) if refused.code == NOT_LEADER => {
-                Err(Attempt::NotLeader(None))
-            }
-            Err(_) => Err(Attempt::Again),
+            Err(_) => Err(NoAnswer),
         }
     }
 }

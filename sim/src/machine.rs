@@ -362,7 +362,11 @@ impl Machine {
         process.runtime.spawn(async move {
             for group in groups {
                 if let Err(error) = group.checkpoint().await {
-                    event!(trace, "machine {id}: no checkpoint of {}: {error}", group.id());
+                    event!(
+                        trace,
+                        "machine {id}: no checkpoint of {}: {error}",
+                        group.id()
+                    );
                 }
             }
         });

@@ -39,7 +39,7 @@ pub(crate) fn run_all(args: &Args) -> ExitCode {
     let begun = Instant::now();
     let (first, count) = args.seed.map_or((args.first, args.seeds), |seed| (seed, 1));
     let next = AtomicU64::new(first);
-    let failed = AtomicU64::new(0);
+    let (done, failed) = (AtomicU64::new(0), AtomicU64::new(0));
     let stop = AtomicBool::new(false);
     let simulated_ms = AtomicU64::new(0);
     let printing = Mutex::new(());
@@ -50,6 +50,7 @@ pub(crate) fn run_all(args: &Args) -> ExitCode {
                 return;
             }
             let result = run_one(args, seed);
+            done.fetch_add(1, Ordering::Relaxed);
             let _printing = printing.lock();
             match result {
                 Ok((report, took)) => {
@@ -84,7 +85,7 @@ pub(crate) fn run_all(args: &Args) -> ExitCode {
     let took = begun.elapsed().as_secs_f64();
     println!(
         "{} seeds, {failed} failed; {simulated_secs:.0} s simulated in {took:.0} s, {:.0} a second",
-        next.load(Ordering::Relaxed).min(first + count) - first,
+        done.load(Ordering::Relaxed),
         simulated_secs / took.max(1e-3)
     );
     if failed == 0 {

@@ -113,8 +113,10 @@ impl Route {
         let proposer = Arc::new(proposer);
         Self {
             group,
-            writes: Lane::start(proposer.clone()),
-            claims: Lane::start(proposer),
+            writes: Lane::start(proposer.clone(), true),
+            // Few poll at one time, and each claim is for up to ten messages: there is little to gather, and
+            // every message would wait for it.
+            claims: Lane::start(proposer, false),
             healthy: watch::Sender::new(false),
             changed: Changed::default(),
             ship: Notify::new(),

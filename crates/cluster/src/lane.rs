@@ -57,10 +57,11 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    /// Starts the lane's task; it ends when every handle is dropped.
-    pub(crate) fn start(proposer: Arc<Proposer>) -> Self {
+    /// Starts the lane's task; it ends when every handle is dropped. One that `gathers` waits a moment for as
+    /// many commands as its last proposal had.
+    pub(crate) fn start(proposer: Arc<Proposer>, gathers: bool) -> Self {
         let (jobs, queue) = mpsc::channel(LANE_COMMANDS_MAX);
-        tokio::spawn(run(proposer, queue));
+        tokio::spawn(run(proposer, queue, gathers));
         Self { jobs }
     }
 
@@ -118,7 +119,7 @@ impl Numbers {
     }
 }
 
-async fn run(proposer: Arc<Proposer>, mut queue: mpsc::Receiver<Job>) {
+async fn run(proposer: Arc<Proposer>, mut queue: mpsc::Receiver<Job>, gathers: bool) {
     let mut numbers = Numbers {
         origin: fresh_origin(),
         next: 1,
@@ -136,7 +137,9 @@ async fn run(proposer: Arc<Proposer>, mut queue: mpsc::Receiver<Job>) {
                 if count == 0 {
                     break;
                 }
-                gather(&mut queue, &mut batch, last_count).await;
+                if gathers {
+                    gather(&mut queue, &mut batch, last_count).await;
+                }
                 last_count = batch.len();
                 // Nobody waits for these any more. A claim above all would hide messages for nothing.
                 batch.retain(|job| !job.reply.is_closed());

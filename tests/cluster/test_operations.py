@@ -44,7 +44,7 @@ def check(load, cluster):
     assert not wrong, "\n".join(wrong) + "\n" + cluster.logs(15)
 
 
-def eventually(what, timeout_s=30):
+def eventually(what, timeout_s=60):
     """Waits until `what()` is true."""
     deadline = time.monotonic() + timeout_s
     while not what():

@@ -23,6 +23,9 @@ use crate::{RouteError, leaders};
 
 /// Members that a cluster can have: every partition has a copy on each.
 const MEMBERS_MAX: usize = 5;
+/// Times that the catalog's leader is looked for, each as long as a request may take: an operator waits longer
+/// than a client, and an operation is often given just when a node has died.
+const LOOKS_MAX: usize = 3;
 /// For how long an operation waits for partitions that are between two leaders, and how often it looks.
 const CALM_WAIT: Duration = Duration::from_secs(5);
 const CALM_LOOK: Duration = Duration::from_millis(200);
@@ -219,7 +222,18 @@ impl Operator {
 
     /// Brings this node's copy of the catalog up to date, and says which version of the members it holds.
     async fn look(&self) -> Outcome<u64> {
-        self.broker.catch_up_catalog().await?;
+        let mut caught_up = self.broker.catch_up_catalog().await;
+        for _ in 1..LOOKS_MAX {
+            if caught_up.is_ok() {
+                break;
+            }
+            caught_up = self.broker.catch_up_catalog().await;
+        }
+        caught_up.map_err(|e| {
+            OperationError::Refused(format!(
+                "the catalog cannot be read ({e}), and nothing was changed; `levada doctor` says what is in the way"
+            ))
+        })?;
         let directory = &self.broker.core.directory;
         Ok(directory.read(|catalog| catalog.members_version()))
     }

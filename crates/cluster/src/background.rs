@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use levada_engine::proto::{Catalog, MemberRow, SetMember, catalog, command};
+use levada_replica::Group;
 use levada_rpc::PeerState;
 use levada_storage::space::SpaceWatch;
 use levada_storage::{BlockStore, LogStore};
@@ -277,11 +278,14 @@ async fn watch_peer(core: Arc<Core>, address: String) {
     }
 }
 
-/// Writes checkpoints when a restart would have much to replay.
+/// Writes checkpoints when a restart would have much to replay, or when old entries keep the log's files.
 async fn checkpoint(core: Arc<Core>) {
     let mut last = tokio::time::Instant::now();
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
+        for group in core.replicas.take_checkpoint_wishes() {
+            write_checkpoint(&group).await;
+        }
         let mut groups: Vec<_> = core.replicas.groups();
         groups.retain(|g| g.bytes_since_checkpoint() > 0);
         groups.sort_by_key(|g| std::cmp::Reverse(g.bytes_since_checkpoint()));
@@ -292,13 +296,17 @@ async fn checkpoint(core: Arc<Core>) {
                 break;
             }
             total = total.saturating_sub(group.bytes_since_checkpoint());
-            if let Err(error) = group.checkpoint().await {
-                tracing::error!(partition = %group.id(), %error, "the checkpoint was not written");
-            }
+            write_checkpoint(&group).await;
         }
         if all {
             last = tokio::time::Instant::now();
         }
+    }
+}
+
+async fn write_checkpoint(group: &Group) {
+    if let Err(error) = group.checkpoint().await {
+        tracing::error!(partition = %group.id(), %error, "the checkpoint was not written");
     }
 }
 

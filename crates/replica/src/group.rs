@@ -177,7 +177,8 @@ pub struct Group {
     raft: Raft<TypeConfig, Machine>,
     applied: Arc<Applied>,
     events: Arc<Events>,
-    checkpoint_before: Mutex<Option<u64>>,
+    /// The index of the newest checkpoint, if there is one.
+    checkpointed: Mutex<Option<u64>>,
     commits: AtomicU64,
     commit_us_sum: AtomicU64,
     stopping: AtomicBool,
@@ -196,7 +197,7 @@ impl Group {
             raft,
             applied,
             events,
-            checkpoint_before: Mutex::new(loaded),
+            checkpointed: Mutex::new(loaded),
             commits: AtomicU64::new(0),
             commit_us_sum: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
@@ -360,13 +361,14 @@ impl Group {
             .await
             .map_err(io::Error::other)?;
         let now = reached.snapshot.map(|s| s.index);
-        let before = std::mem::replace(
-            &mut *self
-                .checkpoint_before
-                .lock()
-                .unwrap_or_else(|e| e.into_inner()),
-            now,
-        );
+        let before = {
+            let mut newest = self.checkpointed.lock().unwrap_or_else(|e| e.into_inner());
+            if *newest == now {
+                // Nothing was applied since: this is still the one checkpoint behind which the log must stay.
+                return Ok(());
+            }
+            std::mem::replace(&mut *newest, now)
+        };
         if let Some(before) = before {
             self.raft
                 .trigger()

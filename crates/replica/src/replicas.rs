@@ -133,6 +133,13 @@ impl Replicas {
             .cloned()
     }
 
+    /// The groups whose old entries keep log files from being used again, since the last call: a checkpoint of each
+    /// makes room. They may be idle, as every start of a node adds an entry to each.
+    pub fn take_checkpoint_wishes(&self) -> Vec<Arc<Group>> {
+        let wishes = self.log.take_purge_wishes();
+        wishes.into_iter().filter_map(|p| self.group(p)).collect()
+    }
+
     /// All groups, by partition.
     pub fn groups(&self) -> Vec<Arc<Group>> {
         self.groups

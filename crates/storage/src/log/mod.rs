@@ -15,6 +15,7 @@
 
 mod engine_disk;
 mod entry;
+mod files;
 mod memory;
 mod open;
 mod stats;

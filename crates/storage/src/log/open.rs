@@ -16,7 +16,8 @@ use super::memory::{Memory, PartitionLog};
 use crate::fatal::panic_text;
 
 use super::{
-    Front, KEY_END, KEY_FLOOR, LogOptions, LogStats, NO_END, STATE_KEY_OWN, Shared, tail, writer,
+    Front, KEY_END, KEY_FLOOR, LogOptions, LogStats, NO_END, STATE_KEY_OWN, Shared, files, tail,
+    writer,
 };
 
 /// Threads that read the log back at start. The log is short and the machine has other work.
@@ -135,6 +136,10 @@ fn recover_all(
         let log = recover(&engine, region).map_err(|reason| damaged(dir, reason))?;
         memory.insert(PartitionId(partition), log);
     }
+    files::delete_left_over(dir, &*options.disk).map_err(|source| LogOpenError::Io {
+        path: dir.to_owned(),
+        source,
+    })?;
     Ok((engine, memory))
 }
 

@@ -15,13 +15,11 @@
 //! recycled holds batches of its former life, which the file number in the checksum tells apart.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::LogOpenError;
+use super::{LogOpenError, files};
 use crate::disk::Disk;
 
-const SUFFIX: &str = ".raftlog";
-const NUMBER_LEN: usize = 16;
 const MAGIC: &[u8] = b"RAFT-LOG-FILE-HEADER-9986AB3E47F320B394C8E84916EB0ED5";
 const FILE_HEADER_LEN: usize = MAGIC.len() + 16;
 const BATCH_HEADER_LEN: usize = 16;
@@ -35,7 +33,7 @@ pub(super) fn check(dir: &Path, disk: &dyn Disk) -> Result<(), LogOpenError> {
         path: dir.to_owned(),
         source,
     };
-    let Some((number, path)) = last_file(dir).map_err(io)? else {
+    let Some((number, path)) = files::numbered(dir).map_err(io)?.pop_last() else {
         return Ok(());
     };
     let bytes = read(disk, &path).map_err(io)?;
@@ -46,24 +44,6 @@ pub(super) fn check(dir: &Path, disk: &dyn Disk) -> Result<(), LogOpenError> {
             reason: format!("what stands at byte {at} can't be read, but what follows it can"),
         }),
     }
-}
-
-fn last_file(dir: &Path) -> io::Result<Option<(u64, PathBuf)>> {
-    if !dir.try_exists()? {
-        return Ok(None);
-    }
-    let mut last = None;
-    for entry in std::fs::read_dir(dir)? {
-        let path = entry?.path();
-        let number = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .and_then(|name| name.strip_suffix(SUFFIX))
-            .filter(|number| number.len() == NUMBER_LEN)
-            .and_then(|number| number.parse::<u64>().ok());
-        last = last.max(number.map(|number| (number, path)));
-    }
-    Ok(last)
 }
 
 fn read(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
@@ -149,6 +129,8 @@ fn crc_fits(bytes: &[u8], signature: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{P0, entry, options, wait};
+    use std::path::PathBuf;
+
     use super::super::{LogStore, StateKey};
     use super::*;
     use crate::disk::RealDisk;
@@ -161,7 +143,10 @@ mod tests {
         wait(|done| log.put_state(P0, StateKey::VOTE, vec![7; 40].into(), done)).unwrap();
         wait(|done| log.append(P0, vec![entry(2, 300), entry(3, 0)], done)).unwrap();
         drop(log);
-        let (number, path) = last_file(&dir.path().join("log")).unwrap().unwrap();
+        let (number, path) = files::numbered(&dir.path().join("log"))
+            .unwrap()
+            .pop_last()
+            .unwrap();
         assert_eq!(number, 1);
         let bytes = std::fs::read(&path).unwrap();
         let mut ends = vec![FILE_HEADER_LEN];

@@ -351,3 +351,81 @@ fn on_call_nothing_is_written_before_the_owner_says_so() {
     let log = LogStore::open(&dir.path().join("log"), options).unwrap();
     assert_eq!(log.bounds(P0), Some((1, 2)));
 }
+
+/// What a kill leaves: the files as they are, under the names that they have.
+fn image(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to.join("log")).unwrap();
+    for file in std::fs::read_dir(from.join("log")).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), to.join("log").join(file.file_name())).unwrap();
+    }
+}
+
+#[test]
+fn kills_do_not_fill_the_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |life: u64| dir.path().join(life.to_string());
+    std::fs::create_dir(at(0)).unwrap();
+    let mut next = 1;
+    for life in 0..12 {
+        let options = LogOptions {
+            work: Work::OnCall,
+            ..options()
+        };
+        let log = LogStore::open(&at(life).join("log"), options).unwrap();
+        // More files at once than raft-engine keeps for later, so that the numbers have a gap.
+        for _ in 0..20 {
+            let (done, written) = waiter();
+            log.append(P0, entries(next..next + 10, 16 << 10), done);
+            log.work();
+            written.recv_timeout(WAIT).unwrap().unwrap();
+            next += 10;
+        }
+        log.purge_through(P0, next - 5);
+        log.work();
+        image(&at(life), &at(life + 1));
+    }
+    open(&at(12));
+    let files = files::numbered(&at(12).join("log")).unwrap();
+    let (first, last) = (files.first_key_value(), files.last_key_value());
+    let span = last.zip(first).map(|(last, first)| last.0 - first.0 + 1);
+    assert_eq!(span, Some(files.len() as u64), "{:?}", files.keys());
+}
+
+#[test]
+fn a_partition_whose_old_entries_keep_files_is_named_and_its_purge_frees_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = LogOptions {
+        work: Work::OnCall,
+        ..options()
+    };
+    let log = LogStore::open(&dir.path().join("log"), options).unwrap();
+    let write = |partition, range: Range<u64>, len| {
+        let (done, written) = waiter();
+        log.append(partition, entries(range, len), done);
+        log.work();
+        written.recv_timeout(WAIT).unwrap().unwrap();
+    };
+    // More than raft-engine moves out of the way by itself.
+    write(P7, 1..41, 10);
+    let first_file = || {
+        let files = files::numbered(&dir.path().join("log")).unwrap();
+        files.first_key_value().map(|(number, _)| *number)
+    };
+    let mut next = 1;
+    let mut fill = || {
+        for _ in 0..20 {
+            write(P0, next..next + 10, 16 << 10);
+            next += 10;
+        }
+        log.purge_through(P0, next - 5);
+        log.work();
+    };
+    fill();
+    assert!(log.take_purge_wishes().contains(&P7));
+    assert_eq!(first_file(), Some(1));
+    log.purge_through(P7, 40);
+    fill();
+    assert!(!log.take_purge_wishes().contains(&P7));
+    assert!(first_file() > Some(1));
+}

@@ -59,6 +59,7 @@ pub(crate) fn start(
         core,
         watch_members(core.clone(), bootstrap.clone(), membership.clone()),
     );
+    spawn(core, beat(core.clone()));
     spawn(core, checkpoint(core.clone()));
     spawn(core, balance(core.clone()));
     spawn(core, steward(broker.clone()));
@@ -276,6 +277,10 @@ async fn watch_peer(core: Arc<Core>, address: String) {
             return;
         }
     }
+}
+
+async fn beat(core: Arc<Core>) {
+    core.replicas.beat().await;
 }
 
 /// Writes checkpoints when a restart would have much to replay, or when old entries keep the log's files.

@@ -42,7 +42,9 @@ impl fmt::Display for Command {
 /// Timing and bounds of a node's groups.
 #[derive(Clone, Debug)]
 pub struct ReplicaOptions {
-    /// A leader that has nothing to send shows that it lives this often.
+    /// Leaders show that they live this often, all groups of a node at one time; see [`Replicas::beat`].
+    ///
+    /// [`Replicas::beat`]: crate::Replicas::beat
     pub heartbeat_ms: u64,
     /// A follower waits for at least this long beyond its leader's lease before it stands.
     pub election_timeout_min_ms: u64,
@@ -64,10 +66,9 @@ impl Default for ReplicaOptions {
     fn default() -> Self {
         // A killed leader is replaced at once, by the broken connection (`Replicas::peer_died`); a frozen
         // one when the lease has run out and its peers have noticed the silence, or else after the lease
-        // and one time-out: at most 1.4 s. Groups tick in step with the heartbeat, so a shorter one would
-        // cost an idle node more.
+        // and one time-out: at most 1.4 s. Of three heartbeats in a lease one may be lost.
         Self {
-            heartbeat_ms: 200,
+            heartbeat_ms: 230,
             election_timeout_min_ms: 500,
             election_timeout_max_ms: 700,
             entries_per_append_max: 64,
@@ -76,11 +77,17 @@ impl Default for ReplicaOptions {
     }
 }
 
+/// How long a heartbeat may take, in milliseconds. openraft also derives its tick from it, 13/64: time-outs are
+/// looked at every 81 ms, in each group.
+const CALL_TIMEOUT_MS: u64 = 400;
+
 impl ReplicaOptions {
     pub(crate) fn raft_config(&self) -> openraft::Config {
         openraft::Config {
             cluster_name: "levada".into(),
-            heartbeat_interval: self.heartbeat_ms,
+            // Each group's own would leave at a time of its own: a packet and a wake-up for each.
+            enable_heartbeat: false,
+            heartbeat_interval: CALL_TIMEOUT_MS,
             election_timeout_min: self.election_timeout_min_ms,
             election_timeout_max: self.election_timeout_max_ms,
             max_payload_entries: self.entries_per_append_max,

@@ -422,6 +422,13 @@ impl Group {
         }
     }
 
+    /// Sends a heartbeat to every member.
+    pub(crate) async fn show_life(&self) {
+        if let Err(error) = self.raft.trigger().heartbeat().await {
+            tracing::debug!(partition = %self.id, %error, "the replica has stopped");
+        }
+    }
+
     /// Ends a pause in sending to a member.
     pub(crate) async fn catch_up_peer(&self, node: NodeId) {
         if let Err(error) = self.raft.trigger().reset_backoff([node.0]).await {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -15,6 +16,7 @@ use openraft::Raft;
 use openraft::raft::{TransferLeaderRequest, VoteRequest};
 use prost::Message as _;
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 
 use crate::codec;
 use crate::config::{ReplicaOptions, TypeConfig};
@@ -26,7 +28,7 @@ use crate::network::{self, Network, method};
 use crate::proto;
 
 /// For how long a vote waits for this node's own notice of a leader's death, once another asks for it.
-const DEATH_NOTICE: std::time::Duration = std::time::Duration::from_millis(60);
+const DEATH_NOTICE: Duration = Duration::from_millis(60);
 
 /// Errors that a replica answers a peer with.
 mod refusal {
@@ -395,7 +397,7 @@ impl Replicas {
         &self,
         address: &str,
         partition: PartitionId,
-        timeout: std::time::Duration,
+        timeout: Duration,
     ) -> Result<u64, levada_rpc::CallError> {
         let peer = self.peers.get(address);
         let reply = peer
@@ -410,6 +412,20 @@ impl Replicas {
         let reply = proto::ReadIndexReply::decode(reply).unwrap_or_default();
         // A reply without an index would let a reader go on too early: wait for ever instead.
         Ok(reply.log_id.map_or(u64::MAX, |id| id.index))
+    }
+
+    /// Shows the followers of every group that is led here that its leader lives, for as long as it is polled. All at
+    /// once, so that what goes to one peer goes in one packet: an idle node of 24 groups is woken a few times a
+    /// second and not hundreds of times.
+    pub async fn beat(&self) {
+        let mut beat = tokio::time::interval(Duration::from_millis(self.options.heartbeat_ms));
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            beat.tick().await;
+            for group in self.groups().iter().filter(|g| g.is_leader()) {
+                group.show_life().await;
+            }
+        }
     }
 
     /// Stops every group.

@@ -2,12 +2,13 @@
 //! operations, which look before they change anything, and for `levada doctor`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use levada_rpc::Class;
 use levada_storage::Space;
 use levada_types::{NodeId, PartitionId};
 use prost::Message as _;
+use tokio::time::Instant;
 
 use crate::core::Core;
 use crate::{method, proto};
@@ -118,7 +119,7 @@ pub(crate) fn of_this_node(core: &Core) -> proto::ReportReply {
     proto::ReportReply {
         node: core.node.0,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        now_ms: now_ms(),
+        now_ms: core.replicas.wall_clock().as_millis(),
         disk_free_bytes: space.map_or(0, |s| s.free_bytes),
         disk_total_bytes: space.map_or(0, |s| s.total_bytes),
         led: led.collect(),
@@ -152,7 +153,7 @@ async fn ask(core: &Core, node: NodeId) -> Result<(proto::ReportReply, i64, u64)
         .members
         .peer(node)
         .ok_or("it is not a member any more")?;
-    let (before_ms, began) = (now_ms(), Instant::now());
+    let (before_ms, began) = (core.replicas.wall_clock().as_millis(), Instant::now());
     let body = proto::ReportRequest {}.encode_to_vec().into();
     let reply = peer
         .call(Class::Request, method::REPORT, 0, body, ASK_TIMEOUT)
@@ -202,12 +203,6 @@ fn take(
         disk_free_bytes: reply.disk_free_bytes,
         disk_total_bytes: reply.disk_total_bytes,
     }
-}
-
-fn now_ms() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

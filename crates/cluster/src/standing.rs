@@ -1,9 +1,9 @@
 //! Whether this node still belongs to its cluster.
 //!
 //! A member that is taken out hears so from the catalog while it still has a vote there. One that was down
-//! meanwhile remembers a leader that sends it nothing any more. Either asks the others, who say so when the catalog's group, too, has agreed to
-//! do without it: until then its vote may be needed for just that. Then it writes it down and never speaks
-//! again: its copy is history.
+//! meanwhile remembers a leader that sends it nothing any more. Either asks the others, who say so when the
+//! catalog's group, too, has agreed to do without it: until then its vote may be needed for just that. Then it
+//! writes it down and never speaks again: its copy is history.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -11,7 +11,7 @@ use levada_rpc::{Peers, RemoteError, StreamReceiver, StreamSender};
 use levada_storage::blocks::BlockStore;
 use levada_storage::checkpoint::CheckpointStore;
 use levada_storage::log::LogStore;
-use levada_types::{NodeId, PartitionId};
+use levada_types::{NodeId, PartitionId, Timestamp};
 use openraft::Raft;
 use openraft::raft::{TransferLeaderRequest, VoteRequest};
 use prost::Message as _;
@@ -140,6 +140,11 @@ impl Replicas {
     pub fn take_checkpoint_wishes(&self) -> Vec<Arc<Group>> {
         let wishes = self.log.take_purge_wishes();
         wishes.into_iter().filter_map(|p| self.group(p)).collect()
+    }
+
+    /// What the machine's wall clock says. It may be wrong, and it may jump.
+    pub fn wall_clock(&self) -> Timestamp {
+        (self.options.host.wall)()
     }
 
     /// All groups, by partition.

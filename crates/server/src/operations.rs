@@ -10,6 +10,8 @@ use levada_types::PartitionId;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::status;
+
 /// Times that an operation is tried whose members change under it.
 const TRIES_MAX: usize = 3;
 
@@ -193,11 +195,6 @@ fn partition(id: PartitionId, partition: &PartitionReport) -> Value {
     let names = |nodes: &std::collections::BTreeSet<levada_types::NodeId>| {
         nodes.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
-    let lag: serde_json::Map<_, _> = partition
-        .lag
-        .iter()
-        .map(|(node, lag)| (node.to_string(), (*lag).into()))
-        .collect();
     json!({
         "partition": id.0,
         "leader": partition.leader.to_string(),
@@ -205,7 +202,7 @@ fn partition(id: PartitionId, partition: &PartitionReport) -> Value {
         "voters": names(&partition.voters),
         "learners": names(&partition.learners),
         "settled": partition.settled,
-        "lag": lag,
+        "lag": status::lag(&partition.lag),
     })
 }
 

@@ -2,7 +2,10 @@
 //!
 //! Numbers of nodes and clusters are texts: they have 64 bits, which JSON readers cut off.
 
+use std::collections::BTreeMap;
+
 use levada_cluster::{ChangeStatus, ClusterStatus, MemberStatus, PartitionStatus};
+use levada_types::NodeId;
 use serde_json::{Value, json};
 
 /// The document.
@@ -42,11 +45,6 @@ fn change(change: &ChangeStatus) -> Value {
 }
 
 fn partition(partition: &PartitionStatus) -> Value {
-    let lag: serde_json::Map<_, _> = partition
-        .lag
-        .iter()
-        .map(|(node, lag)| (node.to_string(), (*lag).into()))
-        .collect();
     json!({
         "partition": partition.partition.0,
         "leader": partition.leader.map(|node| node.to_string()),
@@ -56,14 +54,21 @@ fn partition(partition: &PartitionStatus) -> Value {
         "last_log_index": partition.last_log_index,
         "applied_index": partition.applied_index,
         "voters": partition.voters.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "lag": lag,
+        "lag": lag(&partition.lag),
     })
+}
+
+/// Entries that each member lacks, by its number.
+pub(crate) fn lag(lag: &BTreeMap<NodeId, u64>) -> Value {
+    lag.iter()
+        .map(|(node, lag)| (node.to_string(), *lag))
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use levada_types::{NodeId, PartitionId};
+    use levada_types::PartitionId;
 
     #[test]
     fn a_status_is_a_document() {

@@ -139,8 +139,8 @@ pub struct LogStore {
 struct Shared {
     engine: Engine<EngineDisk>,
     front: Mutex<Front>,
-    /// Held while old entries are rewritten, and by the writer for a batch that overwrites or removes
-    /// entries: raft-engine asserts that the two don't meet.
+    /// Held while old entries are rewritten and their files purged; by the reader; and by the writer for a batch
+    /// that overwrites or removes entries, as raft-engine asserts that this doesn't meet a rewrite.
     rewriting: Mutex<()>,
     /// There is work for the writer.
     work: Condvar,

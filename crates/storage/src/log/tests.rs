@@ -429,3 +429,50 @@ fn a_partition_whose_old_entries_keep_files_is_named_and_its_purge_frees_them() 
     assert!(!log.take_purge_wishes().contains(&P7));
     assert!(first_file() > Some(1));
 }
+
+#[test]
+fn a_read_meets_a_purge_that_moves_its_entries() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = LogOptions {
+        cache_bytes: 0,
+        ..options()
+    };
+    let log = LogStore::open(&dir.path().join("log"), options).unwrap();
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut reads = 0_u64;
+            while !ended.load(Ordering::Acquire) {
+                let Some((first, last)) = log.bounds(P7) else {
+                    continue;
+                };
+                match log.read(P7, first..last + 1, 1 << 20) {
+                    Ok(found) => assert!(found.iter().all(|e| *e == entry(e.index, 100))),
+                    // Purged between the two questions.
+                    Err(e) => assert_eq!(e.kind(), io::ErrorKind::NotFound, "{e}"),
+                }
+                reads += 1;
+            }
+            reads
+        });
+        // Few old entries, which raft-engine moves, and enough others that their files are used again at once.
+        for round in 0..200 {
+            append(&log, P7, round * 10 + 1..round * 10 + 11, 100);
+            append(&log, P0, round * 10 + 1..round * 10 + 11, 32 << 10);
+            log.purge_through(P0, round * 10 + 8);
+            if round > 0 {
+                log.purge_through(P7, round * 10 - 5);
+            }
+            if reader.is_finished() {
+                break;
+            }
+        }
+        ended.store(true, Ordering::Release);
+        assert!(
+            reader
+                .join()
+                .expect("every read is right or of what is purged")
+                > 0
+        );
+    });
+}

@@ -3,7 +3,7 @@
 //! Reading has a thread of its own because raft-engine keeps the last block that a thread has read in
 //! thread-local memory, under a key that says nothing of which engine it came from: two stores that are
 //! read by one thread, or one that is closed and opened again, could get each other's entries. Purging
-//! has one because it may rewrite old entries for a while, and neither writes nor reads should wait.
+//! has one because it may rewrite old entries for a while, and writes should not wait. A read does.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -166,6 +166,12 @@ fn serve_reads(shared: &Shared, requests: &Receiver<ReadRequest>) {
         } = request;
         let end = range.end.min(range.start.saturating_add(READ_ENTRIES_MAX));
         let mut records: Vec<Record> = Vec::new();
+        // raft-engine looks up where entries are and then reads there. A purge in between may have moved them, and
+        // their file may be gone or hold others.
+        let alone = shared
+            .rewriting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let read = catch_unwind(AssertUnwindSafe(|| {
             let engine = &shared.engine;
             engine.fetch_entries_to::<Records>(
@@ -176,6 +182,7 @@ fn serve_reads(shared: &Shared, requests: &Receiver<ReadRequest>) {
                 &mut records,
             )
         }));
+        drop(alone);
         let result = match read {
             Ok(Ok(_)) => Ok(records.into_iter().map(LogEntry::from).collect()),
             Ok(Err(e)) => Err(read_error(e)),

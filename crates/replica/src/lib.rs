@@ -15,6 +15,7 @@ mod incoming;
 mod log_store;
 mod machine;
 mod network;
+mod pace;
 mod replicas;
 mod session;
 mod snapshot;

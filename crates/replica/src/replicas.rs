@@ -25,8 +25,12 @@ use crate::incoming::Incoming;
 use crate::log_store::GroupLog;
 use crate::machine::{Applied, Machine};
 use crate::network::{self, Network, method};
+use crate::pace::Pace;
 use crate::proto;
 
+/// Bytes of snapshots that a node takes in a second. Without a bound a refill takes the processors from those who
+/// send and receive meanwhile. At this rate 100 GB take 12 minutes.
+const REFILL_BYTES_PER_S: u64 = 140 * 1024 * 1024;
 /// For how long a vote waits for this node's own notice of a leader's death, once another asks for it.
 const DEATH_NOTICE: Duration = Duration::from_millis(60);
 
@@ -58,6 +62,7 @@ pub struct Replicas {
     /// Nodes that should lead nothing.
     passive: RwLock<BTreeSet<NodeId>>,
     incoming: Incoming,
+    refill: Pace,
 }
 
 impl Replicas {
@@ -82,6 +87,7 @@ impl Replicas {
             dead: watch::Sender::new(BTreeSet::new()),
             passive: RwLock::default(),
             incoming,
+            refill: Pace::new(REFILL_BYTES_PER_S),
         }
     }
 
@@ -302,8 +308,14 @@ impl Replicas {
                     .map_err(malformed)
             }
             method::SNAPSHOT_PART => {
+                let bytes = body.len();
                 let part = codec::decode(body, "snapshot part").map_err(malformed)?;
-                self.incoming.part(from, partition, part).map_err(malformed)
+                let reply = self
+                    .incoming
+                    .part(from, partition, part)
+                    .map_err(malformed)?;
+                self.refill.keep(bytes).await;
+                Ok(reply)
             }
             method::SNAPSHOT_END => {
                 let end = codec::decode(body, "snapshot end").map_err(malformed)?;

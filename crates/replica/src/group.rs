@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 
 use crate::backup::Frozen;
 use crate::config::{Command, TypeConfig};
+use crate::detail::GroupDetail;
 use crate::machine::{Applied, Machine};
 
 /// A newcomer that has not learned a partition within this time is taken out, and tried again.
@@ -159,6 +160,15 @@ pub struct GroupStatus {
     pub learners: BTreeSet<NodeId>,
     /// If this replica leads: how far each member's log is known to reach.
     pub matched: BTreeMap<NodeId, u64>,
+}
+
+impl GroupStatus {
+    /// Whether a voter was replaced and still counts: another one has its address. Nobody answers for it, so
+    /// the group can spare one less than it seems.
+    pub fn has_replaced_voter(&self) -> bool {
+        let addresses: BTreeSet<_> = self.voters.iter().map(|n| self.addresses.get(n)).collect();
+        addresses.len() < self.voters.len()
+    }
 }
 
 fn change_refused(error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> ProposeError {
@@ -521,6 +531,11 @@ impl Group {
         }
     }
 
+    /// All that its Raft knows of itself, for who has to find out why it stands still.
+    pub fn detail(&self) -> GroupDetail {
+        GroupDetail::of(&self.raft.metrics().borrow_watched())
+    }
+
     /// Ends the process when the replica ends by itself. A partition that only this node believes to be
     /// served would answer nothing and vote for nobody; a process that is gone is replaced at once.
     pub(crate) async fn end_with_replica(group: Arc<Self>) {
@@ -544,5 +559,33 @@ impl Group {
         if let Err(error) = self.raft.shutdown().await {
             tracing::warn!(partition = %self.id, %error, "the replica did not stop cleanly");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_voter_that_was_replaced_is_seen_by_its_address() {
+        let address = |(node, at): (u64, &str)| (NodeId(node), at.to_owned());
+        let status = |voters: &[u64]| GroupStatus {
+            partition: PartitionId(1),
+            leader: None,
+            term: 1,
+            last_log_index: 1,
+            applied_index: 1,
+            voters: voters.iter().copied().map(NodeId).collect(),
+            addresses: [(1, "a"), (2, "b"), (3, "c"), (4, "c")]
+                .map(address)
+                .into(),
+            changing: false,
+            settled: true,
+            learners: BTreeSet::new(),
+            matched: BTreeMap::new(),
+        };
+        assert!(!status(&[1, 2, 3]).has_replaced_voter());
+        assert!(!status(&[1, 2, 4]).has_replaced_voter());
+        assert!(status(&[1, 2, 3, 4]).has_replaced_voter());
     }
 }

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use levada_rpc::Class;
-use levada_storage::Space;
 use levada_types::{NodeId, PartitionId};
 use prost::Message as _;
 
@@ -101,7 +100,7 @@ impl ClusterReport {
 
 /// What this node says of itself.
 pub(crate) fn of_this_node(core: &Core) -> proto::ReportReply {
-    let space = Space::of(&core.data_dir).ok();
+    let space = (core.space)(&core.data_dir).ok();
     let led = core.partitions.values().filter(|r| r.group.is_leader());
     let led = led.map(|route| {
         let status = route.group.status();

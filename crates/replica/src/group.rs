@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 use crate::backup::Frozen;
 use crate::config::{Command, TypeConfig};
 use crate::detail::GroupDetail;
+use crate::host::Host;
 use crate::machine::{Applied, Machine};
 
 /// A newcomer that has not learned a partition within this time is taken out, and tried again.
@@ -240,6 +241,20 @@ impl Group {
     /// The last applied entry.
     pub fn applied_index(&self) -> u64 {
         self.applied.last_index().unwrap_or(0)
+    }
+
+    /// The last entry that it knows to be committed.
+    pub fn committed_index(&self) -> u64 {
+        let metrics = self.raft.metrics();
+        let committed = metrics.borrow_watched().local_committed;
+        committed.map_or(0, |id| id.index)
+    }
+
+    /// The term in which this replica leads, if it does as far as it knows.
+    pub fn leads_in_term(&self) -> Option<u64> {
+        let metrics = self.raft.metrics();
+        let m = metrics.borrow_watched();
+        (m.current_leader == Some(m.id)).then_some(m.current_term)
     }
 
     /// Whether this node leads the partition, as far as it knows.
@@ -538,7 +553,7 @@ impl Group {
 
     /// Ends the process when the replica ends by itself. A partition that only this node believes to be
     /// served would answer nothing and vote for nobody; a process that is gone is replaced at once.
-    pub(crate) async fn end_with_replica(group: Arc<Self>) {
+    pub(crate) async fn end_with_replica(group: Arc<Self>, host: Host) {
         let mut metrics = group.raft.server_metrics();
         // The sender ends with Raft's task, whatever ended that.
         while metrics.changed().await.is_ok() {}
@@ -550,7 +565,7 @@ impl Group {
             .err()
             .map_or_else(|| "its task ended".to_owned(), |e| e.to_string());
         tracing::error!(partition = %group.id, why, "a replica stopped, the process ends");
-        std::process::abort();
+        (host.end_process)();
     }
 
     /// Stops the replica. What was acknowledged is on disk already.
@@ -563,29 +578,4 @@ impl Group {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_voter_that_was_replaced_is_seen_by_its_address() {
-        let address = |(node, at): (u64, &str)| (NodeId(node), at.to_owned());
-        let status = |voters: &[u64]| GroupStatus {
-            partition: PartitionId(1),
-            leader: None,
-            term: 1,
-            last_log_index: 1,
-            applied_index: 1,
-            voters: voters.iter().copied().map(NodeId).collect(),
-            addresses: [(1, "a"), (2, "b"), (3, "c"), (4, "c")]
-                .map(address)
-                .into(),
-            changing: false,
-            settled: true,
-            learners: BTreeSet::new(),
-            matched: BTreeMap::new(),
-        };
-        assert!(!status(&[1, 2, 3]).has_replaced_voter());
-        assert!(!status(&[1, 2, 4]).has_replaced_voter());
-        assert!(status(&[1, 2, 3, 4]).has_replaced_voter());
-    }
-}
+mod tests;

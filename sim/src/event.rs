@@ -61,6 +61,11 @@ pub(crate) enum Event {
         /// The copy.
         copy: Copy,
     },
+    /// A machine is no member of the cluster any more, and its disk is empty.
+    Left {
+        /// Which.
+        machine: MachineId,
+    },
     /// The state of a replica was looked at.
     Replica {
         /// On which machine.
@@ -71,6 +76,10 @@ pub(crate) enum Event {
         partition: PartitionId,
         /// The last entry that it applied.
         applied_index: u64,
+        /// The last that it knows to be committed.
+        committed_index: u64,
+        /// The term in which it leads, if it does.
+        leads_in_term: Option<u64>,
         /// The hash of its whole state; none if only the index was looked at.
         state: Option<u64>,
     },

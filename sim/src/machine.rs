@@ -3,7 +3,7 @@
 //! The disk writes what has gathered in the log when the simulator's time says so; until then a power cut takes it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -45,6 +45,7 @@ pub(crate) enum Crash {
 pub(crate) struct Slot {
     node: OnceLock<Node>,
     failure: OnceLock<StartError>,
+    removed: AtomicBool,
 }
 
 impl Slot {
@@ -105,6 +106,7 @@ pub(crate) struct Machine {
     skew_ms: Arc<AtomicI64>,
     free_bytes: Arc<AtomicU64>,
     pace: DiskPace,
+    log_file_bytes: u64,
     next_write_ms: u64,
     process: Option<Process>,
     stopped: bool,
@@ -141,6 +143,7 @@ impl Machine {
             skew_ms: Arc::default(),
             free_bytes: Arc::new(AtomicU64::new(DISK_BYTES)),
             pace: DiskPace::default(),
+            log_file_bytes: LOG_FILE_BYTES,
             next_write_ms: 0,
             process: None,
             stopped: false,
@@ -167,14 +170,22 @@ impl Machine {
         let options = self.options();
         let (slot, trace, id) = (process.slot.clone(), self.trace.clone(), self.id);
         process.runtime.spawn(async move {
-            let set = match Node::start_in(environment, options).await {
-                Ok(node) => slot.node.set(node).is_ok(),
+            match Node::start_in(environment, options).await {
+                Ok(node) => {
+                    let removed = node.removed();
+                    let set = slot.node.set(node).is_ok();
+                    debug_assert!(set, "a process starts one node");
+                    removed.await;
+                    slot.removed.store(true, Ordering::Relaxed);
+                }
                 Err(error) => {
                     event!(trace, "machine {id} does not start: {error}");
-                    slot.failure.set(error).is_ok()
+                    let removed = matches!(error, StartError::Removed(_));
+                    slot.removed.store(removed, Ordering::Relaxed);
+                    let set = slot.failure.set(error).is_ok();
+                    debug_assert!(set, "a process starts one node");
                 }
-            };
-            debug_assert!(set, "a process starts one node");
+            }
         });
         self.process = Some(process);
         Ok(())
@@ -205,9 +216,11 @@ impl Machine {
             })
         };
         let (disk, checkpoints) = (self.disk.clone(), self.checkpoints.clone());
+        let log_file_bytes = self.log_file_bytes;
+        let ends = process.ended.clone();
         let (stores, ended) = (process.stores.clone(), process.ended.clone());
         let open = move |paths: &StorePaths| {
-            let opened = open_stores(paths, &disk, &checkpoints, &ended)?;
+            let opened = open_stores(paths, log_file_bytes, &disk, &checkpoints, &ended)?;
             *lock(&stores) = Some((opened.log.clone(), opened.blocks.clone()));
             Ok(opened)
         };
@@ -215,6 +228,7 @@ impl Machine {
             host: Host {
                 wall: Arc::new(wall),
                 blocking: Blocking::InPlace,
+                end_process: Arc::new(move || ends.store(true, Ordering::Relaxed)),
             },
             transport: Some(Arc::new(MachineTransport::new(
                 self.network.clone(),
@@ -326,12 +340,51 @@ impl Machine {
         self.disk.ignore_syncs();
     }
 
+    /// Keeps the whole log in one file: what is lost of its end is then never an end in the middle.
+    pub(crate) fn keep_one_log_file(&mut self) {
+        self.log_file_bytes = DISK_BYTES;
+    }
+
+    /// Every sync is what it says again.
+    pub(crate) fn heed_syncs(&self) {
+        self.disk.heed_syncs();
+    }
+
+    /// Flips one bit of what a process that has ended left on the disk. Not in the last file of either kind that the
+    /// log has: a flipped bit near its end can't be told from a torn one.
+    pub(crate) fn flip_bit(&self, random: &mut Random) -> io::Result<()> {
+        let mut files = regular_files(&self.dir.join("blocks"), "")?;
+        for kind in ["raftlog", "rewrite"] {
+            let mut log = regular_files(&self.dir.join("log"), kind)?;
+            log.pop();
+            files.append(&mut log);
+        }
+        files.retain(|(_, bytes)| *bytes > 0);
+        if files.is_empty() {
+            return Ok(());
+        }
+        let (path, bytes) = &files[random.index(files.len())];
+        let bit = random.within(0..=bytes * 8 - 1);
+        let name = path.strip_prefix(&self.dir).unwrap_or(path).display();
+        event!(self.trace, "machine {}: bit {bit} of {name} flips", self.id);
+        levada_storage::fault::flip_bit(path, bit)
+    }
+
     /// Empties the disk of a machine whose process has ended.
     pub(crate) fn wipe(&mut self) -> io::Result<()> {
         event!(self.trace, "machine {} is wiped", self.id);
         *lock(&self.checkpoints) = None;
         self.disk.let_go();
-        std::fs::remove_dir_all(&self.dir)
+        match std::fs::remove_dir_all(&self.dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Whether its node has heard that it was taken out of the cluster.
+    pub(crate) fn was_removed(&self) -> bool {
+        self.slot()
+            .is_some_and(|slot| slot.removed.load(Ordering::Relaxed))
     }
 
     /// Sets the wall clock wrong by so much.
@@ -400,8 +453,25 @@ impl Machine {
     }
 }
 
+/// The files of a directory whose names end so, by name, and how long they are.
+fn regular_files(dir: &Path, end: &str) -> io::Result<Vec<(PathBuf, u64)>> {
+    let mut files = Vec::new();
+    if dir.is_dir() {
+        for entry in std::fs::read_dir(dir)? {
+            let entry = entry?;
+            let found = entry.metadata()?;
+            if found.is_file() && entry.file_name().to_string_lossy().ends_with(end) {
+                files.push((entry.path(), found.len()));
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
 fn open_stores(
     paths: &StorePaths,
+    log_file_bytes: u64,
     disk: &Arc<FaultDisk>,
     checkpoints: &Mutex<Option<Arc<CheckpointStore>>>,
     ended: &Arc<AtomicBool>,
@@ -415,7 +485,7 @@ fn open_stores(
     let ended = ended.clone();
     let fatal: FatalHook = Arc::new(move |_reason| ended.store(true, Ordering::Relaxed));
     let log = LogOptions {
-        file_bytes: LOG_FILE_BYTES,
+        file_bytes: log_file_bytes,
         purge_threshold_bytes: LOG_PURGE_BYTES,
         prefill_bytes: 0,
         cache_bytes: LOG_CACHE_BYTES,

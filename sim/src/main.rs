@@ -4,6 +4,7 @@
 //! randomness and what is static belong to a process. The parent (`seeds`) prints what came out, and for a failure
 //! the command that repeats it; the child (`run`) is the simulation. Why it is made so: docs/adr/0014-simulation.md.
 
+mod changes;
 mod event;
 mod invariants;
 mod machine;
@@ -12,6 +13,7 @@ mod net;
 mod random;
 mod run;
 mod seeds;
+mod standstill;
 mod stepped;
 mod trace;
 mod workload;
@@ -43,14 +45,17 @@ struct Args {
     /// Run each seed twice: everything that happens must be the same.
     #[arg(long)]
     check_determinism: bool,
-    /// Let every disk lie about its syncs, as a broker would that answers before the sync. This must fail.
-    #[arg(long)]
-    canary: bool,
-    /// Print every event. `RUST_LOG` shows what the nodes say.
+    /// Only these faults, separated by commas.
+    #[arg(long, value_enum, value_delimiter = ',', conflicts_with = "canary")]
+    only: Vec<nemesis::Kind>,
+    /// Put a bug in, and the fault that brings it to light. This must fail.
+    #[arg(long, value_enum)]
+    canary: Option<nemesis::Canary>,
+    /// Print every event. `RUST_LOG` shows what the nodes say; it changes nothing of what they do.
     #[arg(long)]
     trace: bool,
-    /// Seeds that run at one time.
-    #[arg(long, default_value_t = 1)]
+    /// Seeds that run at one time; 0 for one on each core.
+    #[arg(long, default_value_t = 0)]
     jobs: usize,
     /// Go on after a failure.
     #[arg(long)]
@@ -78,20 +83,22 @@ fn one(args: &Args, seed: u64) -> ExitCode {
         eprintln!("give --seed rather than set {SEED_VARIABLE}");
         return ExitCode::FAILURE;
     };
-    if std::env::var_os("RUST_LOG").is_some() {
-        tracing_subscriber::fmt()
-            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
-            .with_timer(SimulatedTime)
-            .with_writer(std::io::stderr)
-            .init();
+    if let Err(error) = show_logs() {
+        eprintln!("RUST_LOG: {error}");
+        return ExitCode::FAILURE;
     }
     let options = run::Options {
         seed,
         fault_ms: args.fault_secs * 1_000,
         prints: args.trace,
         canary: args.canary,
+        faults: &args.only,
     };
-    match run::run(options, dir) {
+    // On a thread of its own: each thread has its own sequence of randomness, and what was drawn before now, for
+    // the arguments and the log, is to change nothing.
+    let ran = std::thread::scope(|scope| scope.spawn(|| run::run(options, dir)).join());
+    let ran = ran.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    match ran {
         Ok(report) => {
             println!("{}", seeds::line(&report));
             ExitCode::SUCCESS
@@ -101,6 +108,26 @@ fn one(args: &Args, seed: u64) -> ExitCode {
             ExitCode::from(seeds::BROKEN)
         }
     }
+}
+
+/// Sends what the nodes say to standard error, if `RUST_LOG` says which of it. `Targets` and not `EnvFilter`: that one
+/// makes hash tables as it goes, and each takes a random number from the simulation.
+fn show_logs() -> Result<(), Box<dyn std::error::Error>> {
+    use tracing_subscriber::layer::SubscriberExt as _;
+    use tracing_subscriber::util::SubscriberInitExt as _;
+
+    let Ok(wanted) = std::env::var("RUST_LOG") else {
+        return Ok(());
+    };
+    let targets: tracing_subscriber::filter::Targets = wanted.parse()?;
+    let lines = tracing_subscriber::fmt::layer()
+        .with_timer(SimulatedTime)
+        .with_writer(std::io::stderr);
+    tracing_subscriber::registry()
+        .with(targets)
+        .with(lines)
+        .try_init()?;
+    Ok(())
 }
 
 /// Log lines carry the simulated time.

@@ -1,5 +1,6 @@
-//! The faults of a seed: which, when, where and for how long. At most two at a time, and what destroys a disk only
-//! when every node is whole: two copies of three lost at once are lost.
+//! The faults of a seed: which, when, where and for how long. At most two at a time, and what destroys a copy only
+//! while every node says that it is ready: that is what an operator goes by, and two copies of three lost at once
+//! are lost.
 
 use std::io;
 use std::ops::RangeInclusive;
@@ -8,7 +9,7 @@ use crate::machine::{Crash, DiskPace};
 use crate::net::{Link, MachineId};
 use crate::random::Random;
 use crate::trace::event;
-use crate::world::{MACHINES, World};
+use crate::world::World;
 
 /// Between two faults, in milliseconds.
 const PAUSE_MS: RangeInclusive<u64> = 300..=4_000;
@@ -22,8 +23,8 @@ const AT_ONCE_MAX: usize = 2;
 const SKEW_MS_MAX: u64 = 90_000;
 
 /// What can happen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Kind {
     Kill,
     PowerLoss,
     PowerLossOfAll,
@@ -37,11 +38,25 @@ enum Kind {
     SlowDisk,
     NoSpace,
     Wipe,
+    FlippedBit,
     Clock,
     Checkpoint,
+    /// No fault of the world but of a broker: see [`Canary::EarlyAnswers`].
+    #[value(skip)]
+    EarlyAnswers,
 }
 
-const KINDS: [Kind; 15] = [
+/// A bug that is put in, and must be found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Canary {
+    /// No sync ever does anything, so that a power loss leaves any mixture.
+    LyingDisks,
+    /// For some seconds all nodes answer before they sync; then the power goes, and each has lost the end of its log
+    /// and nothing else. Raft finds nothing wrong: only who remembers the answers does.
+    EarlyAnswers,
+}
+
+const KINDS: [Kind; 16] = [
     Kind::Kill,
     Kind::PowerLoss,
     Kind::PowerLossOfAll,
@@ -55,6 +70,7 @@ const KINDS: [Kind; 15] = [
     Kind::SlowDisk,
     Kind::NoSpace,
     Kind::Wipe,
+    Kind::FlippedBit,
     Kind::Clock,
     Kind::Checkpoint,
 ];
@@ -68,6 +84,8 @@ enum Remedy {
     Pace(MachineId),
     Room(MachineId),
     SetClock(MachineId),
+    /// Takes the power from all.
+    Reckon,
 }
 
 /// Who does it.
@@ -76,19 +94,23 @@ pub(crate) struct Nemesis {
     next_ms: u64,
     remedies: Vec<(u64, Remedy)>,
     kinds: Vec<Kind>,
+    /// What destroys copies waits until every node says that another can be spared, and comes at that very moment.
+    waiting: Option<(Kind, MachineId)>,
     pub(crate) faults: u64,
 }
 
 impl Nemesis {
-    /// With the faults that a seed chooses: some seeds have few kinds, so that each meets the others unmixed too.
-    pub(crate) fn new(seed: u64, clocks_are_right: bool) -> Self {
+    /// With the faults that a seed chooses of `of`, or of all: some seeds have few kinds, so that each meets the others
+    /// unmixed too.
+    pub(crate) fn new(seed: u64, clocks_are_right: bool, of: &[Kind]) -> Self {
         let mut random = Random::of(seed, "nemesis");
         let share = random.within(200..=1_000);
-        let mut kinds: Vec<Kind> = KINDS
+        let chosen = KINDS
             .into_iter()
             .filter(|_| random.per_mille(share))
-            .filter(|kind| !clocks_are_right || *kind != Kind::Clock)
             .collect();
+        let mut kinds = if of.is_empty() { chosen } else { of.to_vec() };
+        kinds.retain(|kind| !clocks_are_right || *kind != Kind::Clock);
         if kinds.is_empty() {
             kinds.push(Kind::Kill);
         }
@@ -98,16 +120,18 @@ impl Nemesis {
             next_ms,
             remedies: Vec::new(),
             kinds,
+            waiting: None,
             faults: 0,
         }
     }
 
-    /// One that only takes the power from all machines at once.
-    pub(crate) fn of_power(seed: u64) -> Self {
-        Self {
-            kinds: vec![Kind::PowerLossOfAll],
-            ..Self::new(seed, true)
-        }
+    /// The one that brings a canary's bug to light.
+    pub(crate) fn of_canary(seed: u64, canary: Canary) -> Self {
+        let kind = match canary {
+            Canary::LyingDisks => Kind::PowerLossOfAll,
+            Canary::EarlyAnswers => Kind::EarlyAnswers,
+        };
+        Self::new(seed, true, &[kind])
     }
 
     /// A process has ended by itself, its disk having failed.
@@ -139,6 +163,7 @@ impl Nemesis {
     /// Mends what is due, and does what is due.
     pub(crate) fn act(&mut self, world: &mut World) -> io::Result<()> {
         self.mend(world)?;
+        self.destroy(world)?;
         let now_ms = world.now_ms;
         if now_ms < self.next_ms {
             return Ok(());
@@ -152,11 +177,11 @@ impl Nemesis {
 
     /// A node that did not start is tried again, as whoever runs it would.
     fn restart_the_failed(&mut self, world: &mut World) -> io::Result<()> {
-        for machine in 0..MACHINES {
+        for machine in 0..world.machines.len() {
             let failed = world.machines[machine]
                 .slot()
                 .is_some_and(|slot| slot.failure().is_some());
-            if failed {
+            if failed && !world.machines[machine].was_removed() {
                 world.crash(machine, Crash::Kill)?;
                 let at = world.now_ms + self.random.within(RESTART_MS);
                 self.remedies.push((at, Remedy::Start(machine)));
@@ -167,7 +192,8 @@ impl Nemesis {
 
     fn strike(&mut self, world: &mut World) -> io::Result<()> {
         let kind = self.kinds[self.random.index(self.kinds.len())];
-        let machine = self.random.index(MACHINES);
+        let members: Vec<MachineId> = world.members.iter().copied().collect();
+        let machine = members[self.random.index(members.len())];
         let until = world.now_ms + self.random.within(LASTS_MS);
         if !world.machines[machine].runs() {
             return Ok(());
@@ -183,7 +209,7 @@ impl Nemesis {
                 ends_by(Remedy::Start(machine));
             }
             Kind::PowerLossOfAll => {
-                for machine in 0..MACHINES {
+                for machine in members {
                     world.crash(machine, Crash::PowerLoss)?;
                     ends_by(Remedy::Start(machine));
                 }
@@ -212,11 +238,16 @@ impl Nemesis {
                 world.machines[machine].set_free(Some(0));
                 ends_by(Remedy::Room(machine));
             }
-            Kind::Wipe => {
+            Kind::Wipe | Kind::FlippedBit => {
+                self.waiting = Some((kind, machine));
+                return self.destroy(world);
+            }
+            Kind::EarlyAnswers => {
+                // What comes after it is honest, or the others would find more than the lost end.
                 if self.remedies.is_empty() && world.ready().is_ok() {
-                    world.crash(machine, Crash::Kill)?;
-                    world.machines[machine].wipe()?;
-                    self.remedies.push((until, Remedy::Start(machine)));
+                    event!(world.trace, "every node answers before it syncs");
+                    world.machines.iter().for_each(|m| m.ignore_syncs());
+                    self.remedies.push((until, Remedy::Reckon));
                 }
             }
             Kind::Clock => {
@@ -229,9 +260,31 @@ impl Nemesis {
         Ok(())
     }
 
+    /// Destroys a copy if one is to be, and each node says that it can be spared.
+    fn destroy(&mut self, world: &mut World) -> io::Result<()> {
+        let is_time = self.waiting.is_some() && self.remedies.is_empty() && world.ready().is_ok();
+        let Some((kind, machine)) = self.waiting.take_if(|_| is_time) else {
+            return Ok(());
+        };
+        if !world.members.contains(&machine) {
+            return Ok(());
+        }
+        world.crash(machine, Crash::Kill)?;
+        if kind == Kind::Wipe {
+            world.machines[machine].wipe()?;
+        } else {
+            world.machines[machine].flip_bit(&mut self.random)?;
+        }
+        let until = world.now_ms + self.random.within(LASTS_MS);
+        self.remedies.push((until, Remedy::Start(machine)));
+        self.faults += 1;
+        Ok(())
+    }
+
     fn harm_links(&mut self, world: &World, kind: Kind, machine: MachineId) {
         let to_all = self.random.per_mille(500);
-        let one = (machine + 1 + self.random.index(MACHINES - 1)) % MACHINES;
+        let machines = world.machines.len();
+        let one = (machine + 1 + self.random.index(machines - 1)) % machines;
         let outwards = self.random.per_mille(500);
         let harm = match kind {
             Kind::SlowLink => Link {
@@ -248,7 +301,7 @@ impl Nemesis {
                 ..Link::default()
             },
         };
-        let others = (0..MACHINES).filter(|other| *other != machine);
+        let others = (0..machines).filter(|other| *other != machine);
         for other in others.filter(|other| to_all || *other == one) {
             let both = kind != Kind::OneWay;
             if both || outwards {
@@ -270,8 +323,8 @@ impl Nemesis {
         for (_, remedy) in std::mem::take(&mut self.remedies) {
             apply(world, remedy)?;
         }
-        for machine in 0..MACHINES {
-            world.machines[machine].disarm();
+        world.machines.iter().for_each(|m| m.disarm());
+        for machine in world.members.clone() {
             world.start(machine)?;
         }
         world.network.heal();
@@ -282,7 +335,12 @@ impl Nemesis {
 fn apply(world: &mut World, remedy: Remedy) -> io::Result<()> {
     let now_ms = world.now_ms;
     match remedy {
-        Remedy::Start(machine) => world.start(machine)?,
+        // Unless it has left meanwhile.
+        Remedy::Start(machine) => {
+            if world.members.contains(&machine) {
+                world.start(machine)?;
+            }
+        }
         Remedy::Resume(machine) => world.machines[machine].resume(now_ms),
         Remedy::Heal => {
             event!(world.trace, "every link is whole");
@@ -291,6 +349,13 @@ fn apply(world: &mut World, remedy: Remedy) -> io::Result<()> {
         Remedy::Pace(machine) => world.machines[machine].set_pace(DiskPace::default()),
         Remedy::Room(machine) => world.machines[machine].set_free(None),
         Remedy::SetClock(machine) => world.machines[machine].set_skew(0),
+        Remedy::Reckon => {
+            for machine in world.members.clone() {
+                world.crash(machine, Crash::PowerLoss)?;
+                world.machines[machine].heed_syncs();
+                world.start(machine)?;
+            }
+        }
     }
     Ok(())
 }

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
-use crate::nemesis::Nemesis;
+use crate::changes::Changes;
+use crate::nemesis::{Canary, Kind, Nemesis};
 use crate::random::Random;
+use crate::standstill::Standstill;
 use crate::trace::event;
 use crate::workload;
-use crate::world::{Failure, MACHINES, World};
+use crate::world::{Failure, World};
 
 /// A cluster forms within this time, and comes back within it when all is healed.
 const READY_MS_MAX: u64 = 120_000;
@@ -17,15 +19,17 @@ const QUIET_MS: u64 = 5_000;
 
 /// What a run is to be.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Options {
+pub(crate) struct Options<'a> {
     /// Decides everything.
     pub(crate) seed: u64,
     /// For how long faults happen.
     pub(crate) fault_ms: u64,
     /// Print every event.
     pub(crate) prints: bool,
-    /// Let every disk lie about its syncs: a bug that must be found.
-    pub(crate) canary: bool,
+    /// A bug that must be found. Every promise that it breaks is gathered.
+    pub(crate) canary: Option<Canary>,
+    /// The faults to choose from; none for all.
+    pub(crate) faults: &'a [Kind],
 }
 
 /// What a run was.
@@ -42,40 +46,70 @@ pub(crate) struct Report {
 }
 
 /// Runs a seed in an empty directory. Only once in a process: what is static would be another the second time.
-pub(crate) fn run(options: Options, dir: &Path) -> Result<Report, Failure> {
+pub(crate) fn run(options: Options<'_>, dir: &Path) -> Result<Report, Failure> {
     // Where clocks jump, less can be said of claims: half of the seeds go without.
     let clocks_are_right = Random::of(options.seed, "clocks").per_mille(500);
     let mut world = World::new(options.seed, dir, options.prints, clocks_are_right)?;
-    let mut nemesis = if options.canary {
-        Nemesis::of_power(options.seed)
-    } else {
-        Nemesis::new(options.seed, clocks_are_right)
+    let mut nemesis = match options.canary {
+        Some(canary) => Nemesis::of_canary(options.seed, canary),
+        None => Nemesis::new(options.seed, clocks_are_right, options.faults),
     };
-    if options.canary {
-        world.machines.iter().for_each(|m| m.ignore_syncs());
+    world.gathers = options.canary.is_some();
+    match options.canary {
+        Some(Canary::LyingDisks) => world.machines.iter().for_each(|m| m.ignore_syncs()),
+        Some(Canary::EarlyAnswers) => {
+            let machines = world.machines.iter_mut();
+            machines.for_each(|m| m.keep_one_log_file());
+        }
+        None => {}
     }
-    for machine in 0..MACHINES {
-        world.start(machine)?;
+    let mut changes = Changes::new(options.seed);
+    if options.canary.is_some() {
+        changes.end();
     }
-    until_ready(&mut world, &mut nemesis)?;
-    event!(world.trace, "the cluster is ready");
-    workload::begin(&world.shared, &world.clients);
-    let end = world.now_ms + options.fault_ms;
-    while world.now_ms < end {
-        tick(&mut world, &mut nemesis)?;
-        nemesis.act(&mut world)?;
+    let ran = live(&mut world, &mut nemesis, &mut changes, options.fault_ms);
+    match (ran, world.broken.is_empty()) {
+        (Ok(()), true) => {}
+        (Err(failure), true) => return Err(failure),
+        (ran, false) => {
+            let broken = std::mem::take(&mut world.broken);
+            let ended = ran.err().map_or_else(String::new, |e| e.to_string());
+            return Err(Failure::Gathered { broken, ended });
+        }
     }
-    nemesis.relent(&mut world)?;
-    until_ready(&mut world, &mut nemesis)?;
-    event!(world.trace, "the cluster is whole again");
-    drain(&mut world, &mut nemesis)?;
-    world.end()?;
     Ok(Report {
         hash: world.trace.hash(),
         simulated_ms: world.now_ms,
         faults: nemesis.faults,
         events: world.events,
     })
+}
+
+/// From the first start to the last look.
+fn live(
+    world: &mut World,
+    nemesis: &mut Nemesis,
+    changes: &mut Changes,
+    fault_ms: u64,
+) -> Result<(), Failure> {
+    for machine in world.members.clone() {
+        world.start(machine)?;
+    }
+    until_ready(world, nemesis, changes)?;
+    event!(world.trace, "the cluster is ready");
+    workload::begin(&world.shared, &world.clients);
+    let end = world.now_ms + fault_ms;
+    while world.now_ms < end {
+        tick(world, nemesis)?;
+        nemesis.act(world)?;
+        changes.act(world)?;
+    }
+    nemesis.relent(world)?;
+    changes.end();
+    until_ready(world, nemesis, changes)?;
+    event!(world.trace, "the cluster is whole again");
+    drain(world, nemesis)?;
+    world.end()
 }
 
 fn tick(world: &mut World, nemesis: &mut Nemesis) -> Result<(), Failure> {
@@ -85,16 +119,29 @@ fn tick(world: &mut World, nemesis: &mut Nemesis) -> Result<(), Failure> {
     Ok(())
 }
 
-fn until_ready(world: &mut World, nemesis: &mut Nemesis) -> Result<(), Failure> {
+fn until_ready(
+    world: &mut World,
+    nemesis: &mut Nemesis,
+    changes: &mut Changes,
+) -> Result<(), Failure> {
     let deadline = world.now_ms + READY_MS_MAX;
-    while let Err(why) = world.ready() {
+    let is_ready = |world: &World, changes: &Changes| {
+        world.ready()?;
+        let rests = changes.rests() && !world.is_changing();
+        rests
+            .then_some(())
+            .ok_or("the members are changing".to_owned())
+    };
+    while let Err(why) = is_ready(world, changes) {
         if world.now_ms >= deadline {
             return Err(Failure::Stuck(format!(
-                "not ready after {READY_MS_MAX} ms without faults: {why}"
+                "not ready after {READY_MS_MAX} ms without faults: {why}\n{}",
+                Standstill(world)
             )));
         }
         tick(world, nemesis)?;
         nemesis.mend(world)?;
+        changes.act(world)?;
     }
     Ok(())
 }
@@ -112,7 +159,8 @@ fn drain(world: &mut World, nemesis: &mut Nemesis) -> Result<(), Failure> {
         if world.now_ms >= deadline {
             return Err(Failure::Stuck(format!(
                 "the queues are not empty or the replicas not level {DRAINED_MS_MAX} ms after the last send; \
-                 the last event was at {quiet_since} ms"
+                 the last event was at {quiet_since} ms\n{}",
+                Standstill(world)
             )));
         }
         tick(world, nemesis)?;

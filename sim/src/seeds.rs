@@ -7,6 +7,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use clap::ValueEnum as _;
+
 use crate::run::Report;
 use crate::{Args, SEED_VARIABLE};
 
@@ -50,13 +52,13 @@ pub(crate) fn run_all(args: &Args) -> ExitCode {
                 return;
             }
             let result = run_one(args, seed);
-            done.fetch_add(1, Ordering::Relaxed);
             let _printing = printing.lock();
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
             match result {
                 Ok((report, took)) => {
                     simulated_ms.fetch_add(report.simulated_ms, Ordering::Relaxed);
                     println!(
-                        "seed {seed}: {:016x}, {:.1} s simulated in {:.1} s, {} faults, {} events",
+                        "{done}/{count} seed {seed}: {:016x}, {:.1} s simulated in {:.1} s, {} faults, {} events",
                         report.hash,
                         report.simulated_ms as f64 / 1e3,
                         took.as_secs_f64(),
@@ -68,15 +70,17 @@ pub(crate) fn run_all(args: &Args) -> ExitCode {
                     failed.fetch_add(1, Ordering::Relaxed);
                     stop.store(!args.keep_going, Ordering::Relaxed);
                     println!(
-                        "seed {seed} FAILED: {what}\nrepeat it: {}",
+                        "{done}/{count} seed {seed} FAILED: {what}\nrepeat it: {}",
                         command(args, seed)
                     );
                 }
             }
         }
     };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = if args.jobs == 0 { cores } else { args.jobs };
     std::thread::scope(|scope| {
-        for _ in 0..args.jobs.max(1) {
+        for _ in 0..jobs {
             scope.spawn(work);
         }
     });
@@ -101,15 +105,30 @@ fn command(args: &Args, seed: u64) -> String {
         "cargo run --manifest-path sim/Cargo.toml -- --seed {seed} --fault-secs {} --trace",
         args.fault_secs
     );
-    for (set, name) in [
-        (args.canary, " --canary"),
-        (args.check_determinism, " --check-determinism"),
-    ] {
-        if set {
-            command.push_str(name);
-        }
+    for option in shared_options(args) {
+        command.push(' ');
+        command.push_str(&option);
+    }
+    if args.check_determinism {
+        command.push_str(" --check-determinism");
     }
     command
+}
+
+/// What the child is told as well.
+fn shared_options(args: &Args) -> Vec<String> {
+    let name = |value: Option<clap::builder::PossibleValue>| {
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
+    };
+    let mut options = Vec::new();
+    if let Some(canary) = &args.canary {
+        options.extend(["--canary".to_owned(), name(canary.to_possible_value())]);
+    }
+    if !args.only.is_empty() {
+        let kinds = args.only.iter().map(|kind| name(kind.to_possible_value()));
+        options.extend(["--only".to_owned(), kinds.collect::<Vec<_>>().join(",")]);
+    }
+    options
 }
 
 /// One seed, or the same seed twice.
@@ -133,11 +152,11 @@ fn run_child(args: &Args, seed: u64) -> Result<Report, String> {
     let dir = scratch().map_err(|error| format!("no directory for the disks: {error}"))?;
     let child = spawn(args, seed, dir.path()).map_err(|error| format!("no child: {error}"))?;
     let output = String::from_utf8_lossy(&child.stdout);
-    let last = output.lines().last().unwrap_or_default();
+    let said = output.trim_end();
     match child.status.code() {
-        Some(0) => parse(last).ok_or_else(|| format!("its report can't be read: {last:?}")),
-        Some(code) if code == i32::from(BROKEN) => Err(last.to_owned()),
-        _ => Err(format!("it ended with {}: {last}", child.status)),
+        Some(0) => parse(said).ok_or_else(|| format!("its report can't be read: {said:?}")),
+        Some(code) if code == i32::from(BROKEN) => Err(said.to_owned()),
+        _ => Err(format!("it ended with {}: {said}", child.status)),
     }
 }
 
@@ -161,9 +180,7 @@ fn spawn(args: &Args, seed: u64, dir: &Path) -> io::Result<std::process::Output>
         .arg("--dir")
         .arg(dir)
         .stderr(Stdio::inherit());
-    if args.canary {
-        child.arg("--canary");
-    }
+    child.args(shared_options(args));
     if args.trace {
         child.arg("--trace");
     }

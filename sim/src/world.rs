@@ -2,6 +2,7 @@
 //!
 //! Within a tick the machines run in turn; what they send arrives in a later tick. Nothing here draws on real time.
 
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::path::Path;
@@ -16,10 +17,12 @@ use crate::stepped::Stepped;
 use crate::trace::{self, Trace, event};
 use crate::workload::{Access, Shared};
 
-/// Machines of a cluster.
-pub(crate) const MACHINES: usize = 3;
+/// Machines of which a cluster is made.
+pub(crate) const FIRST_MEMBERS: usize = 3;
+/// All machines. The others are empty until an operator adds them.
+const MACHINES: usize = 4;
 /// Partitions beside the catalog.
-const PARTITIONS: u32 = 3;
+pub(crate) const PARTITIONS: u32 = 3;
 /// Replicas are looked at this often, in milliseconds.
 const LOOK_EVERY_MS: u64 = 20;
 /// The state is hashed at one entry of so many.
@@ -36,6 +39,14 @@ pub(crate) enum Failure {
         /// What was seen.
         what: String,
     },
+    /// What a canary broke, and what ended it.
+    #[error("{list}{ended}", list = list(.broken))]
+    Gathered {
+        /// The promises, and what was seen of each.
+        broken: Vec<(&'static str, String)>,
+        /// What kept the run from its end, if anything did.
+        ended: String,
+    },
     /// All is healed and the cluster does not work.
     #[error("stuck: {0}")]
     Stuck(String),
@@ -44,18 +55,32 @@ pub(crate) enum Failure {
     Io(#[from] io::Error),
 }
 
+fn list(broken: &[(&'static str, String)]) -> String {
+    let lines = broken.iter();
+    lines
+        .map(|(promise, what)| format!("broken: {promise}: {what}\n"))
+        .collect()
+}
+
 /// Everything that is simulated.
 pub(crate) struct World {
     pub(crate) now_ms: u64,
     pub(crate) trace: Arc<Trace>,
     pub(crate) network: Arc<Network>,
     pub(crate) machines: Vec<Machine>,
+    /// Those that are members of the cluster, or on their way in or out.
+    pub(crate) members: BTreeSet<MachineId>,
     pub(crate) clients: Stepped,
     pub(crate) shared: Arc<Shared>,
     invariants: Vec<Box<dyn Invariant>>,
     /// By machine, then by partition: the entry at which the state was last hashed.
     hashed: Vec<Vec<u64>>,
+    /// Who has left since the last tick.
+    left: Vec<MachineId>,
     pub(crate) events: u64,
+    /// Broken promises are gathered, each once, and end nothing.
+    pub(crate) gathers: bool,
+    pub(crate) broken: Vec<(&'static str, String)>,
 }
 
 impl World {
@@ -72,7 +97,11 @@ impl World {
             let dir = dir.join(format!("n{id}"));
             Machine::new(
                 id,
-                MACHINES,
+                if id < FIRST_MEMBERS {
+                    FIRST_MEMBERS
+                } else {
+                    MACHINES
+                },
                 PARTITIONS,
                 dir,
                 network.clone(),
@@ -84,13 +113,17 @@ impl World {
         Ok(Self {
             now_ms: 0,
             machines: machines.collect(),
+            members: (0..FIRST_MEMBERS).collect(),
             clients: Stepped::new(0)?,
             shared: Shared::new(access, trace.clone(), seed),
             invariants: invariants::all(clocks_are_right),
             hashed: vec![vec![0; PARTITIONS as usize + 1]; MACHINES],
             trace,
             network,
+            left: Vec::new(),
             events: 0,
+            gathers: false,
+            broken: Vec::new(),
         })
     }
 
@@ -109,6 +142,12 @@ impl World {
         self.machines[machine].crash(how)
     }
 
+    /// A machine is no member any more.
+    pub(crate) fn leave(&mut self, machine: MachineId) {
+        self.members.remove(&machine);
+        self.left.push(machine);
+    }
+
     /// Moves time by a millisecond. Answers the machines whose processes have ended by themselves.
     pub(crate) fn tick(&mut self) -> Result<Vec<MachineId>, Failure> {
         self.now_ms += 1;
@@ -123,6 +162,9 @@ impl World {
         self.clients.step(self.now_ms);
         for event in self.shared.take_events() {
             self.see(&event)?;
+        }
+        for machine in std::mem::take(&mut self.left) {
+            self.see(&Event::Left { machine })?;
         }
         if self.now_ms.is_multiple_of(LOOK_EVERY_MS) {
             self.look(HASH_EVERY)?;
@@ -154,6 +196,8 @@ impl World {
                     boot: machine.boots(),
                     partition: group.id(),
                     applied_index,
+                    committed_index: group.committed_index(),
+                    leads_in_term: group.leads_in_term(),
                     state,
                 });
             }
@@ -174,32 +218,42 @@ impl World {
 
     fn see(&mut self, event: &Event) -> Result<(), Failure> {
         self.events += 1;
-        for invariant in &mut self.invariants {
-            invariant.see(event).map_err(|what| Failure::Broken {
-                promise: invariant.promise(),
-                what,
-            })?;
-        }
-        Ok(())
+        self.judge(|invariant| invariant.see(event))
     }
 
     /// Asks every invariant for the last time.
     pub(crate) fn end(&mut self) -> Result<(), Failure> {
         self.look(1)?;
-        for invariant in &mut self.invariants {
-            invariant.end().map_err(|what| Failure::Broken {
-                promise: invariant.promise(),
-                what,
-            })?;
-        }
+        self.judge(|invariant| invariant.end())?;
         event!(self.trace, "the end");
+        Ok(())
+    }
+
+    /// Hears every invariant whose promise was not broken before.
+    fn judge(
+        &mut self,
+        ask: impl Fn(&mut dyn Invariant) -> invariants::Verdict,
+    ) -> Result<(), Failure> {
+        for invariant in &mut self.invariants {
+            let promise = invariant.promise();
+            if self.broken.iter().any(|(broken, _)| *broken == promise) {
+                continue;
+            }
+            let Err(what) = ask(&mut **invariant) else {
+                continue;
+            };
+            if !self.gathers {
+                return Err(Failure::Broken { promise, what });
+            }
+            self.broken.push((promise, what));
+        }
         Ok(())
     }
 
     /// Whether every node runs, votes in each of its partitions, and knows a leader that lives. Else why not.
     pub(crate) fn ready(&self) -> Result<(), String> {
-        for (id, machine) in self.machines.iter().enumerate() {
-            let slot = machine
+        for id in &self.members {
+            let slot = self.machines[*id]
                 .slot()
                 .ok_or_else(|| format!("machine {id} is down"))?;
             if let Some(failure) = slot.failure() {
@@ -215,12 +269,22 @@ impl World {
 
     /// Whether every replica has applied the same entry.
     pub(crate) fn is_level(&self) -> bool {
-        let mut indexes = self.machines.iter().map(|machine| {
-            let node = machine.slot().and_then(|slot| slot.node())?;
+        let mut indexes = self.members.iter().map(|machine| {
+            let slot = self.machines[*machine].slot();
+            let node = slot.and_then(|slot| slot.node())?;
             let groups = node.replicas().groups();
             Some(groups.iter().map(|g| g.applied_index()).collect::<Vec<_>>())
         });
         let first = indexes.next().flatten();
         first.is_some() && indexes.all(|other| other == first)
+    }
+
+    /// Whether a member knows of a change of members that is under way.
+    pub(crate) fn is_changing(&self) -> bool {
+        self.members.iter().any(|machine| {
+            let slot = self.machines[*machine].slot();
+            let node = slot.and_then(|slot| slot.node());
+            node.is_some_and(|node| node.status().change.is_some())
+        })
     }
 }

@@ -7,10 +7,18 @@ use std::process::{Command, Stdio};
 
 use crate::tidy;
 
+/// The simulator is a workspace of its own.
+const SIM_FMT: [&str; 3] = ["fmt", "--manifest-path", "sim/Cargo.toml"];
+
 /// Checks everything and changes nothing. The last line is `N passed, N failed`, which `.ci/run` sums.
 pub(crate) fn verify(root: &Path) -> bool {
     let mut tally = Tally::default();
     tally.cargo(root, "formatting", &["fmt", "--all", "--check"]);
+    tally.cargo(
+        root,
+        "formatting of sim",
+        &[&SIM_FMT[..], &["--check"]].concat(),
+    );
     tally.cargo(
         root,
         "clippy",
@@ -52,6 +60,7 @@ pub(crate) fn fix(root: &Path) -> bool {
     ];
     tally.cargo(root, "clippy --fix", &clippy);
     tally.cargo(root, "formatting", &["fmt", "--all"]);
+    tally.cargo(root, "formatting of sim", &SIM_FMT);
     tally.count("length ratchet", tidy::tighten(root));
     tally.failed == 0
 }

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::backup::Sessions;
 use crate::directory::Directory;
+use crate::environment::AskSpace;
 use crate::lane::Lane;
 use crate::members::Members;
 use crate::placement;
@@ -48,6 +49,8 @@ pub(crate) struct Core {
     pub(crate) backups: Sessions,
     /// Where the node keeps what it must not forget.
     pub(crate) data_dir: PathBuf,
+    /// Asks how much room it has.
+    pub(crate) space: Arc<AskSpace>,
     /// The catalog's generation, for those who look for work in it.
     pub(crate) catalog: watch::Sender<u64>,
     /// Chooses where a receive begins to look.

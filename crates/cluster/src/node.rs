@@ -282,8 +282,9 @@ impl Node {
         }
     }
 
-    /// Whether clients can be served and another node could be spared: every partition has a leader that
-    /// lives, and this node votes in each. Else why not.
+    /// Whether clients can be served and another node could be spared, its disk included: every partition has a
+    /// leader that lives, this node votes in each by a change that is committed, and none of them counts a
+    /// voter that was replaced. Else why not.
     pub fn ready(&self) -> Result<(), String> {
         let leaderless = self
             .core
@@ -301,18 +302,20 @@ impl Node {
             ));
         }
         let me = self.core.node;
-        // Half a change of members still needs the majority of those before it.
-        let settled = |status: &GroupStatus| status.voters.contains(&me) && !status.changing;
-        let waiting = self
-            .core
-            .partitions
-            .values()
-            .filter(|r| !settled(&r.group.status()))
-            .count();
-        if waiting > 0 {
+        let groups = self.core.partitions.values().map(|r| r.group.status());
+        let groups: Vec<GroupStatus> = groups.collect();
+        let voteless = groups.iter().filter(|s| !s.voters.contains(&me)).count();
+        if voteless > 0 {
             return Err(format!(
-                "this node is a new member, and has yet to get its copy of {waiting} partitions"
+                "this node is a new member, and has yet to get its copy of {voteless} partitions"
             ));
+        }
+        // What is not committed may be gone after an election, and half a change of members still needs the
+        // majority of those before it; so does one that has let the newcomer in and not yet the old one out.
+        let changing = |s: &&GroupStatus| !s.settled || s.has_replaced_voter();
+        let changing = groups.iter().filter(changing).count();
+        if changing > 0 {
+            return Err(format!("the members of {changing} partitions are changing"));
         }
         Ok(())
     }

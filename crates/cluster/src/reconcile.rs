@@ -124,9 +124,16 @@ async fn reconcile_members(broker: &Broker, route: &Route) -> bool {
         .voters
         .iter()
         .find(|voter| is_out(voter) || (!wanted.contains_key(voter) && replaced(voter)));
-    let new = wanted
-        .iter()
-        .find(|(node, _)| !status.voters.contains(node) && !is_leaving(node));
+    // Of two at one address the catalog is about to strike the old one out: until then the newcomer would only
+    // add to the votes that are needed, with nobody behind the old one's.
+    let is_alone = |node: &NodeId, address: &String| {
+        !wanted
+            .iter()
+            .any(|(other, at)| other != node && at == address)
+    };
+    let new = wanted.iter().find(|(node, address)| {
+        !status.voters.contains(node) && !is_leaving(node) && is_alone(node, address)
+    });
     if gone.is_none() && new.is_none() && !status.changing {
         return true;
     }

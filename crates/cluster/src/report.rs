@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use levada_rpc::Class;
-use levada_storage::Space;
 use levada_types::{NodeId, PartitionId};
 use prost::Message as _;
 use tokio::time::Instant;
@@ -102,7 +101,7 @@ impl ClusterReport {
 
 /// What this node says of itself.
 pub(crate) fn of_this_node(core: &Core) -> proto::ReportReply {
-    let space = Space::of(&core.data_dir).ok();
+    let space = (core.space)(&core.data_dir).ok();
     let led = core.partitions.values().filter(|r| r.group.is_leader());
     let led = led.map(|route| {
         let status = route.group.status();

@@ -326,6 +326,7 @@ async fn open_core(
         gone: CancellationToken::new(),
         backups: Sessions::default(),
         data_dir: options.data_dir.clone(),
+        space: environment.space.clone(),
         catalog: watch::Sender::new(0),
         turn: AtomicU64::new(0),
     };

@@ -19,6 +19,8 @@ use tokio::sync::Notify;
 
 use crate::backup::Frozen;
 use crate::config::{Command, TypeConfig};
+use crate::detail::GroupDetail;
+use crate::host::Host;
 use crate::machine::{Applied, Machine};
 
 /// A newcomer that has not learned a partition within this time is taken out, and tried again.
@@ -161,6 +163,15 @@ pub struct GroupStatus {
     pub matched: BTreeMap<NodeId, u64>,
 }
 
+impl GroupStatus {
+    /// Whether a voter was replaced and still counts: another one has its address. Nobody answers for it, so
+    /// the group can spare one less than it seems.
+    pub fn has_replaced_voter(&self) -> bool {
+        let addresses: BTreeSet<_> = self.voters.iter().map(|n| self.addresses.get(n)).collect();
+        addresses.len() < self.voters.len()
+    }
+}
+
 fn change_refused(error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> ProposeError {
     match error {
         RaftError::APIError(ClientWriteError::ForwardToLeader(to)) => {
@@ -231,6 +242,20 @@ impl Group {
     /// The last applied entry.
     pub fn applied_index(&self) -> u64 {
         self.applied.last_index().unwrap_or(0)
+    }
+
+    /// The last entry that it knows to be committed.
+    pub fn committed_index(&self) -> u64 {
+        let metrics = self.raft.metrics();
+        let committed = metrics.borrow_watched().local_committed;
+        committed.map_or(0, |id| id.index)
+    }
+
+    /// The term in which this replica leads, if it does as far as it knows.
+    pub fn leads_in_term(&self) -> Option<u64> {
+        let metrics = self.raft.metrics();
+        let m = metrics.borrow_watched();
+        (m.current_leader == Some(m.id)).then_some(m.current_term)
     }
 
     /// Whether this node leads the partition, as far as it knows.
@@ -530,9 +555,14 @@ impl Group {
         }
     }
 
+    /// All that its Raft knows of itself, for who has to find out why it stands still.
+    pub fn detail(&self) -> GroupDetail {
+        GroupDetail::of(&self.raft.metrics().borrow_watched())
+    }
+
     /// Ends the process when the replica ends by itself. A partition that only this node believes to be
     /// served would answer nothing and vote for nobody; a process that is gone is replaced at once.
-    pub(crate) async fn end_with_replica(group: Arc<Self>) {
+    pub(crate) async fn end_with_replica(group: Arc<Self>, host: Host) {
         let mut metrics = group.raft.server_metrics();
         // The sender ends with Raft's task, whatever ended that.
         while metrics.changed().await.is_ok() {}
@@ -544,7 +574,7 @@ impl Group {
             .err()
             .map_or_else(|| "its task ended".to_owned(), |e| e.to_string());
         tracing::error!(partition = %group.id, why, "a replica stopped, the process ends");
-        std::process::abort();
+        (host.end_process)();
     }
 
     /// Stops the replica. What was acknowledged is on disk already.
@@ -555,3 +585,6 @@ impl Group {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

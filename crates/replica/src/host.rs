@@ -1,4 +1,4 @@
-//! What replicas take from the machine that they run on: its wall clock, and where work that blocks is done.
+//! What replicas take from the machine that they run on: its wall clock, where work that blocks is done, and the end.
 
 use std::fmt;
 use std::io;
@@ -14,6 +14,8 @@ pub struct Host {
     pub wall: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// Where work that blocks on the disk is done.
     pub blocking: Blocking,
+    /// Ends the process, for what can't go on in it.
+    pub end_process: Arc<dyn Fn() + Send + Sync>,
 }
 
 impl Default for Host {
@@ -21,6 +23,7 @@ impl Default for Host {
         Self {
             wall: Arc::new(system_time),
             blocking: Blocking::OnThreads,
+            end_process: Arc::new(|| std::process::abort()),
         }
     }
 }

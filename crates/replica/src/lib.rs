@@ -9,6 +9,7 @@
 mod backup;
 mod codec;
 mod config;
+mod detail;
 mod group;
 mod host;
 mod incoming;
@@ -32,6 +33,7 @@ pub mod proto {
 
 pub use backup::{Frozen, lay_down};
 pub use config::{ReplicaOptions, TypeConfig};
+pub use detail::GroupDetail;
 pub use group::{Events, Group, GroupStatus, ProposeError};
 pub use host::{Blocking, Host};
 pub use replicas::{Replicas, is_raft_method};

@@ -124,7 +124,10 @@ impl Replicas {
         .await
         .map_err(io::Error::other)?;
         let group = Arc::new(Group::new(partition, raft, applied, events));
-        tokio::spawn(Group::end_with_replica(group.clone()));
+        tokio::spawn(Group::end_with_replica(
+            group.clone(),
+            self.options.host.clone(),
+        ));
         self.groups
             .write()
             .unwrap_or_else(|e| e.into_inner())

@@ -191,7 +191,13 @@ impl FaultDisk {
         lock(&self.state).lies = true;
     }
 
-    /// Puts the power back on. Unsynced changes are kept, lost or torn as the seed says.
+    /// Syncs are what they say again. What was not made durable meanwhile is by the next one.
+    pub fn heed_syncs(&self) {
+        lock(&self.state).lies = false;
+    }
+
+    /// Puts the power back on. Unsynced changes are kept, lost or torn as the seed says; if syncs are ignored, all of
+    /// them are lost.
     pub fn restore(&self) -> io::Result<()> {
         let mut state = lock(&self.state);
         let tracked = std::mem::take(&mut state.files);
@@ -202,7 +208,9 @@ impl FaultDisk {
                 tracked.file.write_at(&change.old, change.offset)?;
                 tracked.file.truncate(change.old_len)?;
             }
-            state.replay(&*tracked.file, &tracked.unsynced)?;
+            if !state.lies {
+                state.replay(&*tracked.file, &tracked.unsynced)?;
+            }
         }
         state.power = Power::On;
         Ok(())

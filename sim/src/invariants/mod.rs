@@ -3,9 +3,11 @@
 
 mod acknowledged_sends;
 mod claims;
+mod commits;
 mod deduplication;
 mod deletes;
 mod group_order;
+mod leaders;
 mod phantoms;
 mod progress;
 mod replicas;
@@ -35,9 +37,11 @@ pub(crate) fn all(clocks_are_right: bool) -> Vec<Box<dyn Invariant>> {
     let mut all: Vec<Box<dyn Invariant>> = vec![
         Box::new(acknowledged_sends::AcknowledgedSends::default()),
         Box::new(claims::Claims::default()),
+        Box::new(commits::Commits::default()),
         Box::new(deduplication::Deduplication::default()),
         Box::new(deletes::Deletes::default()),
         Box::new(group_order::GroupOrder::default()),
+        Box::new(leaders::Leaders::default()),
         Box::new(phantoms::Phantoms::default()),
         Box::new(progress::Progress::default()),
         Box::new(replicas::Replicas::default()),

@@ -22,6 +22,9 @@ impl Invariant for Progress {
     }
 
     fn see(&mut self, event: &Event) -> Verdict {
+        if let Event::Left { machine } = event {
+            self.seen.retain(|(seen, _), _| seen != machine);
+        }
         let Event::Replica {
             machine,
             boot,

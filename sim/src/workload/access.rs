@@ -7,7 +7,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use levada_cluster::Broker;
+use levada_cluster::{Broker, Node, Operator};
 use tokio::runtime::Handle;
 
 use crate::machine::Slot;
@@ -56,15 +56,41 @@ impl Access {
         F: Future<Output = T> + Send + 'static,
         T: Send + 'static,
     {
+        self.ask_node(machine, |node| node.broker(), ask).await
+    }
+
+    /// The same as an operator.
+    pub(crate) async fn operate<F, T>(
+        &self,
+        machine: MachineId,
+        ask: impl FnOnce(Operator) -> F + Send + 'static,
+    ) -> Option<T>
+    where
+        F: Future<Output = T> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.ask_node(machine, |node| node.operator(), ask).await
+    }
+
+    async fn ask_node<D: Send + 'static, F, T>(
+        &self,
+        machine: MachineId,
+        desk: impl FnOnce(&Node) -> D,
+        ask: impl FnOnce(D) -> F + Send + 'static,
+    ) -> Option<T>
+    where
+        F: Future<Output = T> + Send + 'static,
+        T: Send + 'static,
+    {
         tokio::time::sleep(WAY).await;
         let door = self.doors[machine]
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         let (handle, slot) = door?;
-        let broker = slot.node()?.broker();
+        let desk = desk(slot.node()?);
         drop(slot);
-        let asked = handle.spawn(async move { ask(broker).await });
+        let asked = handle.spawn(async move { ask(desk).await });
         drop(handle);
         // A node that is stopped says nothing for long, and goes on afterwards.
         tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()

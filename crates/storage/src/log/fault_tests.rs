@@ -306,7 +306,7 @@ fn a_flipped_bit_is_never_returned_as_data() {
         .collect();
     files.sort();
     assert!(files.len() > 2);
-    let (mut refused, mut unreadable, mut shorter) = (0, 0, 0);
+    let (mut refused, mut shorter) = (0, 0);
     for n in 0..90_u64 {
         let file = &files[n as usize % files.len()];
         let good = std::fs::read(file).unwrap();
@@ -315,27 +315,20 @@ fn a_flipped_bit_is_never_returned_as_data() {
         match LogStore::open(&path, options()) {
             Err(LogOpenError::Damaged { .. }) => refused += 1,
             Err(e) => panic!("bit {bit}: {e}"),
-            Ok(log) => match Model::of(&log) {
-                Err(e) => {
-                    assert_eq!(e.kind(), io::ErrorKind::InvalidData);
-                    unreadable += 1;
-                }
-                Ok(model) => {
-                    let found = model.entries.get(&0).cloned().unwrap_or_default();
-                    assert!(found.iter().all(|(i, b)| all[*i as usize - 1].bytes == *b));
-                    assert!(
-                        found.len() >= 980,
-                        "bit {bit} took {} entries",
-                        1_000 - found.len()
-                    );
-                    shorter += 1;
-                }
-            },
+            // Whoever opens it can read all of it.
+            Ok(log) => {
+                let model = Model::of(&log).unwrap();
+                let found = model.entries.get(&0).cloned().unwrap_or_default();
+                assert!(found.iter().all(|(i, b)| all[*i as usize - 1].bytes == *b));
+                assert!(
+                    found.len() >= 980,
+                    "bit {bit} took {} entries",
+                    1_000 - found.len()
+                );
+                shorter += 1;
+            }
         }
         std::fs::write(file, good).unwrap();
     }
-    assert!(
-        refused > 0 && unreadable > 0,
-        "{refused} {unreadable} {shorter}"
-    );
+    assert!(refused > 0 && shorter > 0, "{refused} {shorter}");
 }

@@ -12,6 +12,7 @@ use levada_types::PartitionId;
 use raft_engine::{Command, Config, Engine, LogBatch, ReadableSize, RecoveryMode};
 
 use super::engine_disk::EngineDisk;
+use super::entry::{Record, Records};
 use super::memory::{Memory, PartitionLog};
 use crate::fatal::panic_text;
 
@@ -22,6 +23,10 @@ use super::{
 
 /// Threads that read the log back at start. The log is short and the machine has other work.
 const RECOVERY_THREADS: usize = 2;
+
+/// What is in memory at one time while the log is read through.
+const READ_THROUGH_BYTES: usize = 1 << 20;
+const READ_THROUGH_ENTRIES: u64 = 1_024;
 
 /// Why the log can't be opened. Each sentence says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -195,7 +200,43 @@ fn recover(engine: &Engine<EngineDisk>, region: u64) -> Result<PartitionLog, Str
         compact(engine, region, disk_last + 1)?;
         return Ok(PartitionLog::new(first, first - 1, end.is_some(), state));
     }
+    read_through(engine, region, first, last)?;
     Ok(PartitionLog::new(first, last, end.is_some(), state))
+}
+
+/// Reads every entry once. raft-engine checks an entry only when it is read, and one that is needed for the replay
+/// would end the process again at each start, where the others could fill it anew.
+fn read_through(
+    engine: &Engine<EngineDisk>,
+    region: u64,
+    first: u64,
+    last: u64,
+) -> Result<(), String> {
+    // On a thread of its own: raft-engine keeps the last block for its thread and knows it by file number and
+    // offset, which another log that this thread opens has too.
+    let read = std::thread::scope(|scope| {
+        let reading = || read_to(engine, region, first, last);
+        scope.spawn(reading).join()
+    });
+    read.map_err(|panic| panic_text(&*panic))?
+}
+
+fn read_to(
+    engine: &Engine<EngineDisk>,
+    region: u64,
+    mut next: u64,
+    last: u64,
+) -> Result<(), String> {
+    while next <= last {
+        let mut some: Vec<Record> = Vec::new();
+        let to = (last + 1).min(next + READ_THROUGH_ENTRIES);
+        engine
+            .fetch_entries_to::<Records>(region, next, to, Some(READ_THROUGH_BYTES), &mut some)
+            .map_err(|e| format!("entry {next} of region {region}, or one after it: {e}"))?;
+        let read = some.last().map(|entry| entry.index);
+        next = read.ok_or_else(|| format!("entry {next} of region {region} is gone"))? + 1;
+    }
+    Ok(())
 }
 
 fn compact(engine: &Engine<EngineDisk>, region: u64, index: u64) -> Result<(), String> {

@@ -60,6 +60,7 @@ pub(crate) fn start(
     );
     spawn(core, checkpoint(core.clone()));
     spawn(core, balance(core.clone()));
+    spawn(core, catch_up(broker.clone()));
     spawn(core, steward(broker.clone()));
     spawn(
         core,
@@ -275,6 +276,18 @@ async fn watch_peer(core: Arc<Core>, address: String) {
             return;
         }
     }
+}
+
+/// Finds out when this node holds what the others had acknowledged when it started: until then another one
+/// should not be stopped for an upgrade.
+async fn catch_up(broker: Broker) {
+    let caught_up = broker.core.partitions.values().map(|route| async {
+        while broker.catch_up(&route.group).await.is_err() {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    });
+    futures::future::join_all(caught_up).await;
+    broker.core.caught_up.store(true, Ordering::Relaxed);
 }
 
 /// Writes checkpoints when a restart would have much to replay.

@@ -115,6 +115,17 @@ class Pod:
         """Whether the services have it."""
         return not self.terminating and self.probe("readinessProbe")
 
+    def stays_ready(self):
+        """Whether it is ready and stays so for a while: a probe may fail as often as the manifest lets it."""
+        threshold = self.container("levada")["readinessProbe"]["failureThreshold"]
+        until, failed = time.monotonic() + READY_FOR_S, 0
+        while time.monotonic() < until:
+            failed = 0 if self.ready() else failed + 1
+            if failed >= threshold:
+                return False
+            time.sleep(10 * POLL_S)
+        return failed == 0
+
     def exec(self, *words):
         """`kubectl exec -c levada`: gives what the command said."""
         return subprocess.run(
@@ -226,9 +237,7 @@ class StatefulSet:
         self.binary = new_binary or self.binary
         for ordinal in sorted(self.pods, reverse=True):
             pod = self.delete_pod(ordinal)
-            eventually(pod.ready, why=self.logs)
-            time.sleep(READY_FOR_S)
-            assert pod.ready(), self.logs()
+            eventually(pod.stays_ready, why=self.logs)
             between(ordinal)
 
     def status(self, ordinal=0):

@@ -75,6 +75,7 @@ class Node:
         self.number = number
         self.endpoint = f"http://127.0.0.1:{http_port}"
         self.process = None
+        self.binary = None  # another one than the one under test
         self.directory.mkdir(parents=True, exist_ok=True)
         lines = [f'data_dir = "{self.data_dir}"', "", "[http]", f'listen = "127.0.0.1:{http_port}"']
         if members:
@@ -109,7 +110,7 @@ class Node:
             log.write(f"---- start at {time.time():.3f}\n".encode())
             log.flush()
             self.process = subprocess.Popen(
-                [str(binary()), "serve", "--config", str(self.directory / "node.toml")],
+                [str(self.binary or binary()), "serve", "--config", str(self.directory / "node.toml")],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

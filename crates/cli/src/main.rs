@@ -1,10 +1,11 @@
-//! The `levada` binary: `serve`, `cluster`, `doctor`, `backup`, `restore`, `bench`, `version`.
+//! The `levada` binary: `serve`, `cluster`, `doctor`, `backup`, `restore`, `kubernetes`, `bench`, `version`.
 
 mod backup;
 mod bench;
 mod client;
 mod cluster;
 mod doctor;
+mod kubernetes;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -57,6 +58,9 @@ docs/configuration.md describes every setting.")]
     Cluster(cluster::Command),
     /// Look at a configuration, a data directory and a running cluster, and say what is wrong.
     Doctor(doctor::Options),
+    /// What a pod of a StatefulSet runs beside its node.
+    #[command(subcommand)]
+    Kubernetes(kubernetes::Command),
     /// Copy everything that a live cluster holds into a directory.
     Backup(backup::BackupOptions),
     /// Make a fresh data directory from a backup.
@@ -72,6 +76,7 @@ fn main() -> ExitCode {
         Command::Serve { config } => return serve(config),
         Command::Cluster(command) => run(cluster::run(command)),
         Command::Doctor(options) => return run(doctor::run(options)).unwrap_or_else(failed),
+        Command::Kubernetes(command) => run(kubernetes::run(command)),
         Command::Backup(options) => run(backup::back_up(options)),
         Command::Restore(options) => run(backup::lay_down(options)),
         Command::Bench(options) => run(bench::run(options)),

@@ -62,6 +62,7 @@ pub(crate) fn start(
     spawn(core, beat(core.clone()));
     spawn(core, checkpoint(core.clone()));
     spawn(core, balance(core.clone()));
+    spawn(core, catch_up(broker.clone()));
     spawn(core, steward(broker.clone()));
     spawn(
         core,
@@ -281,6 +282,18 @@ async fn watch_peer(core: Arc<Core>, address: String) {
 
 async fn beat(core: Arc<Core>) {
     core.replicas.beat().await;
+}
+
+/// Finds out when this node holds what the others had acknowledged when it started: until then another one
+/// should not be stopped for an upgrade.
+async fn catch_up(broker: Broker) {
+    let caught_up = broker.core.partitions.values().map(|route| async {
+        while broker.catch_up(&route.group).await.is_err() {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    });
+    futures::future::join_all(caught_up).await;
+    broker.core.caught_up.store(true, Ordering::Relaxed);
 }
 
 /// Writes checkpoints when a restart would have much to replay, or when old entries keep the log's files.

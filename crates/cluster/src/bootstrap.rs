@@ -62,6 +62,8 @@ pub(crate) struct Bootstrap {
     peers: Peers,
     dir: Mutex<DataDir>,
     adopted: Notify,
+    /// What was said last of a node at another's address, so that it is logged once.
+    stranger: Mutex<String>,
     identity: Arc<std::sync::atomic::AtomicU64>,
 }
 
@@ -78,6 +80,7 @@ impl Bootstrap {
             peers,
             dir: Mutex::new(dir),
             adopted: Notify::new(),
+            stranger: Mutex::default(),
             identity,
         }
     }
@@ -130,6 +133,13 @@ impl Bootstrap {
             let members = BTreeMap::from([(self.node.0, self.address.clone())]);
             return self.found(members, partitions);
         }
+        if !first_members.contains(&self.address) {
+            tracing::info!(
+                address = self.address,
+                "not among the first members: this node asks them to be let in"
+            );
+        }
+        let mut refusal = String::new();
         loop {
             match self.survey(first_members).await {
                 Survey::Belongs => {}
@@ -140,7 +150,7 @@ impl Bootstrap {
                         partitions: reply.partitions,
                     })?;
                 }
-                Survey::Cluster(address) => self.join(&address).await?,
+                Survey::Cluster(address) => self.join(&address, &mut refusal).await?,
                 Survey::AllEmpty(members) if first_members.iter().min() == Some(&self.address) => {
                     return self.found(members, partitions);
                 }
@@ -215,10 +225,24 @@ impl Bootstrap {
             .call(Class::Request, method::HELLO, 0, body, ASK_TIMEOUT)
             .await
             .ok()?;
-        proto::HelloReply::decode(reply).ok()
+        let reply = proto::HelloReply::decode(reply).ok()?;
+        // A host's name may still lead to where the host was, and another node be there by now.
+        if reply.address.is_empty() || reply.address == address {
+            return Some(reply);
+        }
+        let stranger = format!("{} answers at {address}", reply.address);
+        let mut said = self.stranger.lock().unwrap_or_else(|e| e.into_inner());
+        if *said != stranger {
+            tracing::warn!(
+                "{stranger}: its name leads to another node, or the nodes are not configured with the same addresses"
+            );
+            *said = stranger;
+        }
+        None
     }
 
-    async fn join(&self, address: &str) -> Result<(), String> {
+    /// Asks the member at `address`. `refusal` is what was said last, so that it is logged once.
+    async fn join(&self, address: &str, refusal: &mut String) -> Result<(), String> {
         let join = proto::JoinRequest {
             node: self.node.0,
             address: self.address.clone(),
@@ -241,7 +265,10 @@ impl Bootstrap {
             return Ok(());
         };
         if !reply.refusal.is_empty() {
-            tracing::info!(%address, refusal = reply.refusal, "not taken into the cluster yet");
+            if *refusal != reply.refusal {
+                tracing::info!(%address, refusal = reply.refusal, "not taken into the cluster yet");
+                *refusal = reply.refusal;
+            }
             return Ok(());
         }
         let members = reply
@@ -306,6 +333,7 @@ impl Bootstrap {
                     cluster,
                     members: members_to(&membership.members),
                     partitions: membership.partitions,
+                    address: self.address.clone(),
                 };
                 Ok(reply.encode_to_vec().into())
             }

@@ -39,6 +39,8 @@ pub(crate) struct Core {
     pub(crate) tasks: TaskTracker,
     /// The node is going down: it takes no leadership back.
     pub(crate) leaving: AtomicBool,
+    /// Since its start this node has caught up with the leader of every partition.
+    pub(crate) caught_up: AtomicBool,
     /// The members are others than before: they are written down, and their links watched.
     pub(crate) members_changed: Notify,
     /// When this node was taken out of the cluster, in milliseconds since the epoch.

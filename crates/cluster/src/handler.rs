@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use levada_engine::read_proposal;
 use levada_replica::{ProposeError, is_raft_method};
 use levada_rpc::{Caller, PeerHandler, RemoteError, StreamReceiver, StreamSender};
 use levada_storage::blocks::BlockId;
@@ -121,6 +122,8 @@ async fn propose(core: &Core, partition: PartitionId, body: Bytes) -> Result<Byt
             format!("this node has no replica of {partition}"),
         )
     })?;
+    // Of a newer version: in the log it would end every node of this one.
+    read_proposal(request.proposal.clone()).map_err(malformed)?;
     let count = request.commands as usize;
     let answer = propose_at_leader(
         &route.group,

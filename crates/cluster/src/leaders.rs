@@ -15,6 +15,8 @@ use crate::{method, proto};
 const LAG_MAX: u64 = 64;
 /// How long the leader may take to answer that it has begun.
 const ASK_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a leader that goes down waits for another to take a partition over.
+const HEIR_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a hand-over may take until this node knows the new leader.
 const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -52,6 +54,22 @@ pub(crate) fn heirs(core: &Core, route: &Route) -> Vec<NodeId> {
         (passive.contains(n), std::cmp::Reverse(matched))
     });
     heirs
+}
+
+/// Hands over whatever this node leads, to whoever is up; answers how many partitions another leads by now.
+pub(crate) async fn hand_all_over(core: &Core) -> usize {
+    let led = core.partitions.values().filter(|r| r.group.is_leader());
+    let handed = led.map(|route| async move {
+        let Some(heir) = heirs(core, route).into_iter().next() else {
+            return false;
+        };
+        route.group.transfer_leader(heir).await;
+        // At the time-out the others find out by themselves.
+        let changed = route.group.leader_changed(Some(core.node));
+        tokio::time::timeout(HEIR_TIMEOUT, changed).await.is_ok()
+    });
+    let handed = futures::future::join_all(handed).await;
+    handed.into_iter().filter(|taken| *taken).count()
 }
 
 /// Hands a partition over, wherever it is led now; answers when this node knows the new leader.

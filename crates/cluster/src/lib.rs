@@ -57,3 +57,4 @@ pub use node::{
 pub use operations::{OperationError, Operator};
 pub use queue::{Queue, QueueCounts, QueueSettings, ReceiveOptions, Received, ReceivedMessage};
 pub use report::{ClusterReport, NodeReport, PartitionReport};
+pub use standing::empty_directory;

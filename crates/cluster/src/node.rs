@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use levada_engine::proto::{MemberRow, MembersChange, MembersChangeKind};
 use levada_replica::{GroupStatus, Replicas};
@@ -17,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::bootstrap::Bootstrap;
-use crate::core::{Core, Route};
+use crate::core::Core;
 use crate::environment::Environment;
 use crate::{Broker, Operator, QueueCounts, background, leaders, standing, start};
 
@@ -173,9 +172,6 @@ pub(crate) struct Storage {
     pub(crate) blocks: Arc<BlockStore>,
 }
 
-/// How long a leader that goes down waits for another to take a partition over.
-const HANDOVER_TIMEOUT: Duration = Duration::from_secs(3);
-
 impl Node {
     /// Opens the data directory, waits until this node belongs to a cluster, and starts every replica.
     /// [`Node::wait_ready`] then waits for the leaders.
@@ -283,8 +279,8 @@ impl Node {
     }
 
     /// Whether clients can be served and another node could be spared, its disk included: every partition has a
-    /// leader that lives, this node votes in each by a change that is committed, and none of them counts a
-    /// voter that was replaced. Else why not.
+    /// leader that lives, this node has caught up since its start and votes in each by a change that is committed,
+    /// and none of them counts a voter that was replaced. Else why not.
     pub fn ready(&self) -> Result<(), String> {
         let leaderless = self
             .core
@@ -300,6 +296,9 @@ impl Node {
                 "{leaderless} of {} partitions have no leader that answers",
                 self.core.partitions.len()
             ));
+        }
+        if !self.core.caught_up.load(Ordering::Relaxed) {
+            return Err("this node has yet to catch up with the others since its start".into());
         }
         let me = self.core.node;
         let groups = self.core.partitions.values().map(|r| r.group.status());
@@ -359,13 +358,7 @@ impl Node {
     pub async fn shutdown(self) {
         self.core.leaving.store(true, Ordering::Relaxed);
         self.core.waiters.wake_all();
-        let led = self
-            .core
-            .partitions
-            .values()
-            .filter(|r| r.group.is_leader());
-        let handed = led.map(|route| hand_over(&self.core, route));
-        futures::future::join_all(handed).await;
+        leaders::hand_all_over(&self.core).await;
         self.core.replicas.shutdown().await;
         self.stop.cancel();
         self.core.tasks.close();
@@ -374,19 +367,6 @@ impl Node {
             tracing::warn!("the peers' listener did not stop cleanly");
         }
     }
-}
-
-async fn hand_over(core: &Core, route: &Route) {
-    let Some(heir) = leaders::heirs(core, route).into_iter().next() else {
-        return;
-    };
-    route.group.transfer_leader(heir).await;
-    // At the time-out the others find out by themselves.
-    let _ = tokio::time::timeout(
-        HANDOVER_TIMEOUT,
-        route.group.leader_changed(Some(core.node)),
-    )
-    .await;
 }
 
 fn change_status(change: &MembersChange) -> ChangeStatus {

@@ -105,6 +105,12 @@ impl Operator {
             .await
     }
 
+    /// Hands over whatever this node leads, as it is about to stop; answers how many partitions. One that does not
+    /// stop gets them back within seconds.
+    pub async fn step_down(&self) -> usize {
+        leaders::hand_all_over(&self.broker.core).await
+    }
+
     /// Has a node lead nothing, until it is undrained.
     pub async fn set_draining(&self, node: &str, draining: bool) -> Outcome<NodeId> {
         let version = self.look().await?;

@@ -6,16 +6,19 @@
 //! writes it down and never speaks again: its copy is history.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use levada_rpc::Class;
+use levada_storage::DataDir;
 use levada_types::NodeId;
 use prost::Message as _;
 use tokio::time::Instant;
 
 use crate::bootstrap::{Bootstrap, Membership};
 use crate::core::Core;
+use crate::node::StartError;
 use crate::{method, proto};
 
 /// How often a node asks that has no leader of the catalog, or has heard that it was taken out.
@@ -32,6 +35,25 @@ pub(crate) fn farewell(node: NodeId, removed_at: u64) -> String {
          of no use to the cluster: keep it or delete it. To let this machine join again, give it an empty \
          directory and run `levada cluster add ADDRESS` at a member"
     )
+}
+
+/// Empties the directory of a node that was taken out of its cluster; any other is left alone. The directory itself
+/// stays, as it may be where a volume is mounted. Interrupted, it can be repeated: who the node was goes last.
+///
+/// # Errors
+/// The directory is in use, cannot be read or written, or is not that of a node that was taken out.
+pub fn empty_directory(path: &Path) -> Result<(), StartError> {
+    let failed = |e: &dyn std::fmt::Display| StartError::DataDir(e.to_string());
+    let dir = DataDir::open(path).map_err(|e| failed(&e))?;
+    let taken_out = serde_json::from_str::<Membership>(&dir.node().members)
+        .is_ok_and(|membership| membership.removed_at.is_some());
+    if !taken_out {
+        return Err(StartError::DataDir(format!(
+            "{} is not the directory of a node that was taken out of its cluster, and stays as it is",
+            path.display()
+        )));
+    }
+    dir.empty().map_err(|e| failed(&e))
 }
 
 /// Answers a node that asks.

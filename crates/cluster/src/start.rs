@@ -319,6 +319,7 @@ async fn open_core(
         partitions,
         disk_full: AtomicBool::new(false),
         leaving: AtomicBool::new(false),
+        caught_up: AtomicBool::new(false),
         stop: front.stop.clone(),
         tasks: TaskTracker::new(),
         members_changed: Notify::new(),

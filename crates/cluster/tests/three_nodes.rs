@@ -188,6 +188,22 @@ async fn a_new_cluster_keeps_all_its_members() {
     }
 }
 
+/// A name may still lead to where a host was, and another node be there by now.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_cluster_is_made_while_one_node_answers_for_two() {
+    let dir = TempDir::new().expect("a directory");
+    let addresses = free_addresses(2);
+    let misled = format!("localhost:{}", addresses[1].port());
+    let of = |i: usize| {
+        let mut of = options(dir.path(), &addresses, i);
+        of.members.push(misled.clone());
+        of
+    };
+    let both = async { tokio::join!(Node::start(of(0)), Node::start(of(1))) };
+    let formed = tokio::time::timeout(Duration::from_secs(5), both).await;
+    assert!(formed.is_err(), "two nodes made a cluster of three members");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_parked_poll_wakes_for_a_message_sent_through_another_node() {
     let dir = tempfile::tempdir().expect("a temporary directory");

@@ -11,6 +11,8 @@ use levada_types::{QueueId, Timestamp};
 use prost::Message;
 use thiserror::Error;
 
+use crate::known;
+
 /// A row of many small entries is closed when it is longer than this.
 const ROW_BYTES: usize = 32 * 1024;
 
@@ -50,6 +52,11 @@ pub enum RestoreError {
     /// A row does not read as what its key says.
     #[error("the snapshot's {0} cannot be read")]
     Row(&'static str),
+    /// A row has fields that this version does not know.
+    #[error(
+        "the snapshot's {0} is of a newer version; start this node with the version that the other nodes run, or a newer one"
+    )]
+    Newer(&'static str),
 }
 
 /// Rows as they are gathered.
@@ -189,7 +196,11 @@ pub(crate) fn decode<M: Message + Default>(
     value: &[u8],
     what: &'static str,
 ) -> Result<M, RestoreError> {
-    M::decode(value).map_err(|_| RestoreError::Row(what))
+    let message = M::decode(value).map_err(|_| RestoreError::Row(what))?;
+    if !known::is_whole(&message, value.len()) {
+        return Err(RestoreError::Newer(what));
+    }
+    Ok(message)
 }
 
 /// The `N` bytes of a big-endian number within a key, from `at`.

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures::{Stream, TryStreamExt};
-use levada_engine::proto::{Outcome, Proposal};
-use levada_engine::{BlockRef, Effects, Partition};
+use levada_engine::proto::Outcome;
+use levada_engine::{BlockRef, Effects, Partition, read_proposal};
 use levada_storage::blocks::{BlockId, BlockStore};
 use levada_storage::checkpoint::{CheckpointMeta, CheckpointStore};
 use levada_types::{PartitionId, Timestamp};
@@ -116,15 +116,11 @@ impl Applied {
         self.lock().last.map(|id| id.leader_id.term)
     }
 
-    fn apply_command(&self, state: &mut State, command: Command) -> Vec<Outcome> {
+    /// An error ends the replica, and the process with it: what cannot be read must not be skipped.
+    fn apply_command(&self, state: &mut State, command: Command) -> io::Result<Vec<Outcome>> {
         self.bytes_since_checkpoint
             .fetch_add(command.proposal.len() as u64, Ordering::Relaxed);
-        let proposal = Proposal::decode(command.proposal).unwrap_or_else(|error| {
-            // The proposer encoded it and the log's checksum held, so this is a newer version's
-            // command. Every replica of this version skips it alike.
-            tracing::error!(partition = %self.id, %error, "skipped a proposal that cannot be read");
-            Proposal::default()
-        });
+        let proposal = read_proposal(command.proposal).map_err(io::Error::other)?;
         let mut effects = Effects::default();
         let outcomes = state.partition.apply(command.at, proposal, &mut effects);
         state.clock.observe(state.partition.last_applied_at());
@@ -139,7 +135,7 @@ impl Applied {
         }
         self.events.add(effects);
         self.events.due(state.partition.next_due());
-        outcomes
+        Ok(outcomes)
     }
 
     pub(crate) fn capture(&self) -> Captured {
@@ -256,17 +252,18 @@ impl RaftStateMachine<TypeConfig> for Machine {
         while let Some((entry, responder)) = entries.try_next().await? {
             let outcomes = {
                 let mut state = self.applied.lock();
-                state.last = Some(entry.log_id);
-                match entry.payload {
+                let outcomes = match entry.payload {
                     EntryPayload::Blank => Vec::new(),
                     EntryPayload::Normal(command) => {
-                        self.applied.apply_command(&mut state, command)
+                        self.applied.apply_command(&mut state, command)?
                     }
                     EntryPayload::Membership(m) => {
                         state.membership = Stored::new(Some(entry.log_id), m);
                         Vec::new()
                     }
-                }
+                };
+                state.last = Some(entry.log_id);
+                outcomes
             };
             if let Some(responder) = responder {
                 responder.send(outcomes);

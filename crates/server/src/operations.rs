@@ -88,6 +88,7 @@ async fn run(
             }
             "cluster/drain" => named(operator.set_draining(node()?, true).await?),
             "cluster/undrain" => named(operator.set_draining(node()?, false).await?),
+            "cluster/step-down" => json!({ "handed_over": operator.step_down().await }),
             "cluster/add" => {
                 let address = request.address.as_deref();
                 operator

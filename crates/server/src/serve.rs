@@ -101,7 +101,7 @@ pub async fn serve(config: Config) -> Result<Ending, ServeError> {
 
 /// Starts the node and serves. Ends only with the reason why the node did not start, or may not go on.
 async fn run(pages: &Pages, gateway: &Arc<Gateway>, config: &Config, begun: Instant) -> ServeError {
-    let node = match Node::start(node_options(config)).await {
+    let node = match start(config).await {
         Ok(node) => node,
         Err(e) => return e.into(),
     };
@@ -113,6 +113,23 @@ async fn run(pages: &Pages, gateway: &Arc<Gateway>, config: &Config, begun: Inst
     tokio::select! {
         farewell = removed => ServeError::Removed(farewell),
         never = serving => match never {},
+    }
+}
+
+/// Starts the node. One that was taken out and may come back does so with an empty directory.
+async fn start(config: &Config) -> Result<Node, StartError> {
+    let options = node_options(config);
+    let may_come_back = config.peers.as_ref().is_some_and(|peers| peers.rejoin);
+    match Node::start(options.clone()).await {
+        Err(StartError::Removed(farewell)) if may_come_back => {
+            warn!("{farewell}");
+            warn!(
+                "peers.rejoin is set: the directory is emptied, and this node asks to be let in again"
+            );
+            levada_cluster::empty_directory(&config.data_dir)?;
+            Node::start(options).await
+        }
+        other => other,
     }
 }
 

@@ -229,6 +229,24 @@ impl DataDir {
         Ok(())
     }
 
+    /// Deletes everything that the node kept, and gives the directory back, as if it were new. Interrupted, the
+    /// directory is still that of the node: `node.json` goes last.
+    pub fn empty(self) -> Result<(), DataDirError> {
+        let failed = |source| DataDirError::Io {
+            path: self.path.clone(),
+            source,
+        };
+        for sub in [LOG_DIR, BLOCKS_DIR, CHECKPOINTS_DIR] {
+            match std::fs::remove_dir_all(self.path.join(sub)) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(failed(e)),
+                _ => {}
+            }
+        }
+        sync_dir(&self.path).map_err(failed)?;
+        std::fs::remove_file(self.path.join(NODE_FILE)).map_err(failed)?;
+        sync_dir(&self.path).map_err(failed)
+    }
+
     /// The directory itself.
     pub fn path(&self) -> &Path {
         &self.path
@@ -407,6 +425,20 @@ mod tests {
         std::fs::write(dir.path().join("holiday.jpg"), "x").unwrap();
         let error = DataDir::open(dir.path()).unwrap_err();
         assert!(matches!(error, DataDirError::Foreign { .. }), "{error}");
+    }
+
+    #[test]
+    fn an_emptied_directory_is_that_of_another_node() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut data = DataDir::open(dir.path()).unwrap();
+        data.set_cluster(7, "a").unwrap();
+        let was = data.node_id();
+        std::fs::write(data.log_path().join("entries"), "x").unwrap();
+        data.empty().unwrap();
+        let new = DataDir::open(dir.path()).unwrap();
+        assert_ne!(new.node_id(), was);
+        assert_eq!(new.node().cluster_id, None);
+        assert!(!new.log_path().join("entries").exists());
     }
 
     #[test]

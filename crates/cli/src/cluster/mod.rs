@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::client::{Client, Error};
-pub(crate) use status::align;
+pub(crate) use status::{align, list, text};
 
 /// The node to ask, and the form of the answer.
 #[derive(Args)]

@@ -59,6 +59,7 @@ pub(super) struct Peers {
     pub(super) address: Option<String>,
     #[serde(deserialize_with = "members")]
     pub(super) members: Vec<String>,
+    pub(super) rejoin: Option<bool>,
 }
 
 /// `[admin]`

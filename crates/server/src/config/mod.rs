@@ -59,10 +59,12 @@ pub struct Config {
 pub struct Peers {
     /// Where this node listens for the others.
     pub listen: SocketAddr,
-    /// This node as it stands in `members`.
+    /// Where the others reach this node.
     pub address: String,
-    /// All of them, this one included.
+    /// All of them. A node that is not among them makes no cluster: it asks them to be let in.
     pub members: Vec<String>,
+    /// A directory of a node that was taken out of the cluster is emptied, and the node asks to be let in again.
+    pub rejoin: bool,
 }
 
 /// What is logged, and how.
@@ -181,7 +183,17 @@ fn overlay(
         )?);
     }
     if let Some(value) = get("LEVADA_PEERS_ADDRESS") {
+        if !file::is_host_and_port(&value) {
+            return Err(ConfigError::Variable {
+                name: "LEVADA_PEERS_ADDRESS",
+                value,
+                expected: format!("expected {}", file::MEMBER_EXPECTED),
+            });
+        }
         file.peers.address = Some(value);
+    }
+    if let Some(value) = get("LEVADA_PEERS_REJOIN") {
+        file.peers.rejoin = Some(parsed("LEVADA_PEERS_REJOIN", value, "true or false")?);
     }
     if let Some(value) = get("LEVADA_PEERS_MEMBERS") {
         let members: Vec<String> = value
@@ -214,6 +226,18 @@ fn overlay(
             });
         }
         file.public_url = Some(value);
+    }
+    if let Some(value) = get("LEVADA_PARTITIONS") {
+        let expected = format!("a whole number from 1 to {PARTITIONS_MAX}");
+        let count: u32 = parsed("LEVADA_PARTITIONS", value.clone(), &expected)?;
+        if !(1..=PARTITIONS_MAX).contains(&count) {
+            return Err(ConfigError::Variable {
+                name: "LEVADA_PARTITIONS",
+                value,
+                expected: format!("expected {expected}"),
+            });
+        }
+        file.partitions = Some(count);
     }
     if let Some(value) = get("LEVADA_ADMIN_CALLERS") {
         let Some(callers) = file::admin_callers(&value) else {
@@ -290,7 +314,7 @@ fn peers(
         return together(format!("peers.members names {} twice", twice.1));
     }
     let own = match file.address {
-        Some(address) => Some(address).filter(|address| file.members.contains(address)),
+        Some(address) => Some(address),
         None => own_address(&file.members, listen, variable("HOSTNAME").as_deref()),
     };
     match own {
@@ -298,9 +322,10 @@ fn peers(
             listen,
             address,
             members: file.members,
+            rejoin: file.rejoin.unwrap_or(false),
         })),
         None => together(format!(
-            "which of peers.members ({}) is this node? Set peers.address or LEVADA_PEERS_ADDRESS to one of them",
+            "which of peers.members ({}) is this node? Set peers.address or LEVADA_PEERS_ADDRESS to one of them; or to another address, for a node that asks them to be let in",
             file.members.join(", ")
         )),
     }

@@ -168,6 +168,27 @@ fn a_pod_finds_itself_by_its_name() {
 }
 
 #[test]
+fn a_node_that_is_not_among_the_members_asks_to_be_let_in() {
+    let text = "[peers]\nlisten = \"0.0.0.0:7100\"\nmembers = [\"levada-0.levada:7100\"]";
+    let variables = [
+        ("LEVADA_PEERS_ADDRESS", "levada-3.levada:7100"),
+        ("LEVADA_PEERS_REJOIN", "true"),
+    ];
+    let peers = load(text, &variables).unwrap().peers.unwrap();
+    assert_eq!(peers.address, "levada-3.levada:7100");
+    assert!(peers.rejoin && peers.members == ["levada-0.levada:7100"]);
+    for (name, value) in [
+        ("LEVADA_PEERS_REJOIN", "perhaps"),
+        ("LEVADA_PEERS_ADDRESS", "levada-3"),
+        ("LEVADA_PARTITIONS", "0"),
+        ("LEVADA_PARTITIONS", "many"),
+    ] {
+        let error = load(text, &[(name, value)]).unwrap_err().to_string();
+        assert!(error.contains(name), "{error}");
+    }
+}
+
+#[test]
 fn queues_may_be_written_as_toml_has_them() {
     let text = r#"
         [[queues]]

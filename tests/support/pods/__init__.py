@@ -1,0 +1,1 @@
+"""What Kubernetes does to pods, acted out with processes: names, addresses, probes, hooks, grace, volumes."""

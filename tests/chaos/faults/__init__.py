@@ -1,0 +1,38 @@
+"""What is done to a cluster, a file for each family. A fault draws what it does from the course's random source and from
+nothing else, so a seed gives the same faults in the same order."""
+
+from chaos.faults import clock, damage, disk, kill, members, packets, partition, power, restart
+
+FAMILIES = (kill, restart, partition, packets, clock, disk, damage, power, members)
+KINDS = {kind.name: kind for family in FAMILIES for kind in family.KINDS}
+
+
+def family_of(name):
+    """The name of a kind's family: its file's."""
+    return KINDS[name].__module__.rpartition(".")[2]
+
+
+def chosen(only, without):
+    """The kinds that are wanted, by names of kinds or of families; empty `only` means all."""
+    for word in [*only, *without]:
+        if word not in KINDS and word not in {family_of(k) for k in KINDS}:
+            raise ValueError(f"there is no fault '{word}'")
+
+    def named(name, words):
+        return name in words or family_of(name) in words
+
+    return [n for n in KINDS if (not only or named(n, only)) and not named(n, without)]
+
+
+class Course:
+    """Deals kinds: each as often as its weight in one round, in an order that the seed decides."""
+
+    def __init__(self, names, source):
+        self.names, self.source, self.deck = list(names), source, []
+
+    def next(self, world):
+        """The next fault."""
+        if not self.deck:
+            self.deck = [name for name in self.names for _ in range(KINDS[name].weight)]
+            self.source.shuffle(self.deck)
+        return KINDS[self.deck.pop()](world, self.source)

@@ -1,0 +1,72 @@
+"""A run: load, faults one after the other as the seed deals them, and everything accounted for now and then."""
+
+import random
+import time
+
+from support.workload import Load
+
+from chaos.catalog import Registers
+from chaos.faults import KINDS, Course
+from chaos.faults.base import carry_through
+
+DRAIN_TIMEOUT_S = 90
+# Load without a fault at the beginning, to compare with.
+CALM_S = 5
+
+
+class Run:
+    """One course of faults over a world. `wrong` holds what broke, `done` the outcomes."""
+
+    def __init__(self, world, history, seed, names, say=print, drain_every=10):
+        self.world, self.history, self.seed, self.say = world, history, seed, say
+        self.drain_every = drain_every
+        self.names = [name for name in names if world.has(KINDS[name].needs)]
+        self.left_out = [name for name in names if name not in self.names]
+        self.done, self.wrong = [], []
+
+    def go(self, minutes=None, count=None):
+        """Runs until the time is over or so many faults were done, whichever is asked for."""
+        end = time.monotonic() + minutes * 60 if minutes is not None else float("inf")
+        course = Course(self.names, random.Random(self.seed))
+        endpoints = self.world.endpoints
+        with (
+            Load(endpoints, "chaos", seed=self.seed, history=self.history) as load,
+            Registers(endpoints, "register", self.history, seed=self.seed) as registers,
+        ):
+            time.sleep(CALM_S)
+            self._see_fifo_partition(load)
+            calm = load.pauses(time.monotonic() - CALM_S + 1, time.monotonic())
+            self.say(f"without a fault: standard {calm[0]:.3f} s, FIFO {calm[1]:.3f} s between two sends at most")
+            try:
+                while time.monotonic() < end and not self.wrong and (count is None or len(self.done) < count):
+                    self._one(course.next(self.world), load)
+                    self.wrong = load.violations() + registers.crashed
+                    if not self.wrong and len(self.done) % self.drain_every == 0:
+                        self._drain(load)
+                        load.resume()
+                if not self.wrong:
+                    self._drain(load)
+            except (AssertionError, OSError) as error:  # a node that did not come back, a command that failed
+                self.wrong = [f"{type(error).__name__}: {error}", *load.violations()]
+            self.summary = load.summary()
+
+    def _one(self, fault, load):
+        self.say(f"{fault.name}: {fault.describe()}")
+        outcome = carry_through(fault, load, self.history)
+        outcome.notes += [f"{path.name} was set aside" for path in self.world.tidy()]
+        self.done.append(outcome)
+        self.say(outcome.row())
+
+    def _drain(self, load):
+        began = time.monotonic()
+        self.wrong = load.drain(DRAIN_TIMEOUT_S)
+        self.history.mark("drained", wrong=self.wrong)
+        self.say(f"drained in {time.monotonic() - began:.1f} s: {len(self.wrong)} wrong")
+
+    def _see_fifo_partition(self, load):
+        deadline = time.monotonic() + DRAIN_TIMEOUT_S
+        while load.fifo_partition is None:
+            if time.monotonic() > deadline:
+                raise AssertionError("no FIFO message was ever received")
+            time.sleep(0.1)
+        self.world.fifo_partition = load.fifo_partition

@@ -6,6 +6,7 @@ import time
 from support.workload import Load
 
 from chaos.catalog import Registers
+from chaos.cellar import Cellar
 from chaos.faults import KINDS, Course
 from chaos.faults.base import carry_through
 
@@ -17,26 +18,39 @@ CALM_S = 5
 class Run:
     """One course of faults over a world. `wrong` holds what broke, `done` the outcomes."""
 
-    def __init__(self, world, history, seed, names, say=print, drain_every=10):
+    def __init__(self, world, history, seed, names, say=print, drain_every=10, cellar_mb=0):
         self.world, self.history, self.seed, self.say = world, history, seed, say
-        self.drain_every = drain_every
+        self.drain_every, self.cellar_mb = drain_every, cellar_mb
         self.names = [name for name in names if world.has(KINDS[name].needs)]
         self.left_out = [name for name in names if name not in self.names]
         self.done, self.wrong = [], []
 
     def go(self, minutes=None, count=None):
         """Runs until the time is over or so many faults were done, whichever is asked for."""
+        endpoints = self.world.endpoints
+        cellar = Cellar(endpoints, self.cellar_mb)
+        cellar.fill()
+        self.say(f"{len(cellar.kept)} messages lie in the cellar")
+        self._torment(minutes, count, endpoints)
+        if not self.wrong:
+            self.wrong = cellar.count()
+            self.history.mark("cellar", kept=len(cellar.kept), found=len(cellar.found), wrong=self.wrong)
+            self.say(f"{len(cellar.found)} messages found in the cellar, {len(self.wrong)} wrong")
+
+    def _torment(self, minutes, count, endpoints):
         end = time.monotonic() + minutes * 60 if minutes is not None else float("inf")
         course = Course(self.names, random.Random(self.seed))
-        endpoints = self.world.endpoints
         with (
             Load(endpoints, "chaos", seed=self.seed, history=self.history) as load,
             Registers(endpoints, "register", self.history, seed=self.seed) as registers,
         ):
             time.sleep(CALM_S)
             self._see_fifo_partition(load)
-            calm = load.pauses(time.monotonic() - CALM_S + 1, time.monotonic())
+            since, until = time.monotonic() - CALM_S + 1, time.monotonic()
+            calm, p99 = load.pauses(since, until), load.p99(since, until)
             self.say(f"without a fault: standard {calm[0]:.3f} s, FIFO {calm[1]:.3f} s between two sends at most")
+            self.say(f"without a fault: p99 {p99[0] * 1000:.0f} and {p99[1] * 1000:.0f} ms")
+            self.history.mark("calm", standard_p99_s=p99[0], fifo_p99_s=p99[1])
             try:
                 while time.monotonic() < end and not self.wrong and (count is None or len(self.done) < count):
                     self._one(course.next(self.world), load)

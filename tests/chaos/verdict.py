@@ -24,10 +24,12 @@ class Verdict:
                 now = self._fault(record, now)
             elif record["op"] == "about":
                 self.about = record
+            elif record["op"] == "cellar":
+                self.broken += [(now, what) for what in record["wrong"]]
             elif record["op"] == "drained":
                 self.drained = True
                 self.broken += [(now, what) for what in record["wrong"] + self.judge.outstanding()]
-            else:
+            elif "q" in record:
                 if error := record.get("error"):
                     self.errors[f"{record['op']} {record['q']}: {error[:60]}"] += 1
                 self.judge.feed(record)
@@ -47,23 +49,27 @@ class Verdict:
         return now
 
     def table(self):
-        """Rows of (kind, count, p50 and max of both pauses, p50 and max of the time until whole, promises broken)."""
+        """Rows of (kind, count, p50 and max of both pauses and of the time until whole, worst p99s in ms, broken)."""
         rows = []
         broken = Counter(kind for kind, _ in self.broken)
         for kind in dict.fromkeys(f["kind"] for f in self.faults):
             done = [f for f in self.faults if f["kind"] == kind and "ended" in f]
             figures = [figure for key in ("standard_pause_s", "fifo_pause_s", "whole_s") for figure in _spread(done, key)]
-            rows.append((kind, len(done), *figures, broken.pop(kind, 0)))
-        return rows + [(kind, 0, *[0.0] * 6, count) for kind, count in broken.items()]
+            p99s = [max((f.get(key, 0.0) for f in done), default=0.0) * 1000 for key in ("standard_p99_s", "fifo_p99_s")]
+            rows.append((kind, len(done), *figures, *p99s, broken.pop(kind, 0)))
+        return rows + [(kind, 0, *[0.0] * 8, count) for kind, count in broken.items()]
 
     def markdown(self):
         """The table, as Markdown that also reads well in a terminal."""
-        head = "| fault            |  n | standard p50 |   max | FIFO p50 |   max | whole p50 |   max | broken |"
-        lines = [head, "|---|--:|--:|--:|--:|--:|--:|--:|--:|"]
-        for kind, count, *figures, broken in sorted(self.table()):
+        lines = [
+            "| fault            |  n | standard p50 |   max | FIFO p50 |   max | whole p50 |   max |   p99 | FIFO's | broken |",
+            "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+        ]
+        for kind, count, *figures, p99, fifo_p99, broken in sorted(self.table()):
             s50, s, f50, f, w50, w = (f"{figure:.2f}" for figure in figures)
             lines.append(
-                f"| {kind:<16} | {count:>2} | {s50:>12} | {s:>5} | {f50:>8} | {f:>5} | {w50:>9} | {w:>5} | {broken:>6} |"
+                f"| {kind:<16} | {count:>2} | {s50:>12} | {s:>5} | {f50:>8} | {f:>5} | {w50:>9} | {w:>5} | {p99:>5.0f} "
+                f"| {fifo_p99:>6.0f} | {broken:>6} |"
             )
         return "\n".join(lines)
 

@@ -14,14 +14,17 @@ COUNT = 3
 HTTP_PORT, PEER_PORT = 4566, 7100
 # Names can be used again at once, so that a name's history is that of one register. Operators are not on loopback.
 CONFIG = '\n[sqs]\ndeleted_name_wait_secs = 0\n\n[admin]\ncallers = "all"\n\n[log]\nlevel = "info"\n'
+# A run that is killed takes its nodes along.
+DIES_WITH_US = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
 
 
 class World(Cluster):
     """A cluster to torment. Use as a context."""
 
-    def __init__(self, directory, namespaces=True, loop_disks=True):
+    def __init__(self, directory, namespaces=True, loop_disks=True, disk_bytes=disks.DISK_BYTES):
         os.makedirs(directory, exist_ok=True)
         self.lacking = {}
+        self.disk_bytes = disk_bytes
         self.keep = False  # whether the disks stay, for someone to look at
         self.fifo_partition = None  # known once there is load
         self.network = self.library = None
@@ -67,7 +70,7 @@ class World(Cluster):
         disk = None
         if "disks" not in self.lacking:
             disk = directory / "disk"
-            self.disks[number] = disks.Disk(disk).make()
+            self.disks[number] = disks.Disk(disk, self.disk_bytes).make()
         if self.library:
             self.shims[number] = shim.Shim(self.library, directory / "control")
         host, http_port, peer_port = self._address(number)
@@ -80,7 +83,7 @@ class World(Cluster):
             CONFIG,
             host=host,
             disk=disk,
-            wrap=self.network.wrap(number) if self.network else (),
+            wrap=[*(self.network.wrap(number) if self.network else ()), *DIES_WITH_US],
             environment=self.shims[number].environment() if self.library else None,
         )
 

@@ -196,18 +196,22 @@ class Node:
         """SIGCONT."""
         self.signal(signal.SIGCONT)
 
+    def ends_within(self, timeout_s):
+        """True if the process is gone, or ends by itself in that time."""
+        try:
+            self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def stop(self, timeout_s=STOP_TIMEOUT_S):
         """SIGTERM, and waits; True if the node ended by itself in time."""
         self.resume()
         self.signal(signal.SIGTERM)
-        if not self.process:
+        if not self.process or self.ends_within(timeout_s):
             return True
-        try:
-            self.process.wait(timeout_s)
-            return True
-        except subprocess.TimeoutExpired:
-            self.kill()
-            return False
+        self.kill()
+        return False
 
     def wipe(self):
         """Deletes what the node kept. It must not run."""

@@ -288,6 +288,14 @@ class Load:
         """The longest time without an acknowledged send, standard and FIFO, in seconds."""
         return tuple(_longest_gap(sends, since, until) for sends in (self.standard_sends, self.fifo_sends))
 
+    def p99(self, since, until):
+        """What 99 of 100 acknowledged sends took no longer than, standard and FIFO, in seconds."""
+        both = []
+        for sends in (self.standard_sends, self.fifo_sends):
+            took = sorted(e - b for b, e in list(sends) if since <= e <= until) or [0.0]
+            both.append(took[int(len(took) * 0.99)])
+        return tuple(both)
+
     def summary(self):
         """Counts, for the end of a run."""
         lines = []

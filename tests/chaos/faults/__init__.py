@@ -1,7 +1,10 @@
 """What is done to a cluster, a file for each family. A fault draws what it does from the course's random source and from
 nothing else, so a seed gives the same faults in the same order."""
 
+import random
+
 from chaos.faults import clock, damage, disk, kill, members, packets, partition, power, restart
+from chaos.faults.base import carry_through
 
 FAMILIES = (kill, restart, partition, packets, clock, disk, damage, power, members)
 KINDS = {kind.name: kind for family in FAMILIES for kind in family.KINDS}
@@ -22,6 +25,13 @@ def chosen(only, without):
         return name in words or family_of(name) in words
 
     return [n for n in KINDS if (not only or named(n, only)) and not named(n, without)]
+
+
+def apply(cluster, load, kind, number, down_s, settle_s=2.0):
+    """One fault of a test's own choice at node `number`, and its outcome; `down_s` is for how long it lasts."""
+    fault = KINDS[kind](cluster, random.Random(0))
+    fault.number, fault.hold_s, fault.settle_s = number, down_s, settle_s
+    return carry_through(fault, load)
 
 
 class Course:

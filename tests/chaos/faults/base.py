@@ -65,6 +65,8 @@ class Outcome:
     whole_s: float = 0.0
     standard_pause_s: float = 0.0
     fifo_pause_s: float = 0.0
+    standard_p99_s: float = 0.0
+    fifo_p99_s: float = 0.0
     notes: list = field(default_factory=list)
 
     def row(self):
@@ -72,6 +74,7 @@ class Outcome:
         notes = f"   {'; '.join(self.notes)}" if self.notes else ""
         return (
             f"{self.name:<16} standard {self.standard_pause_s:6.3f} s   FIFO {self.fifo_pause_s:6.3f} s"
+            f"   p99 {self.standard_p99_s * 1000:4.0f} and {self.fifo_p99_s * 1000:4.0f} ms"
             f"   ready {self.ready_s:5.2f} s, whole {self.whole_s:5.2f} s after it ended{notes}"
         )
 
@@ -93,12 +96,14 @@ def carry_through(fault, load, history=None):
     outcome.ready_s = time.monotonic() - outcome.healed
     world.wait_whole(RECOVERY_TIMEOUT_S)
     outcome.whole_s = time.monotonic() - outcome.healed
+    whole = time.monotonic()
     time.sleep(fault.settle_s)
     outcome.ended = time.monotonic()
     outcome.notes = fault.notes
     if load:
+        outcome.standard_p99_s, outcome.fifo_p99_s = load.p99(outcome.began, whole)
         outcome.standard_pause_s, outcome.fifo_pause_s = load.pauses(outcome.began, outcome.ended)
     if history:
-        costs = {k: round(getattr(outcome, k), 3) for k in ("ready_s", "whole_s", "standard_pause_s", "fifo_pause_s")}
+        costs = {k: round(v, 3) for k, v in vars(outcome).items() if k.endswith("_s")}
         history.mark("fault", phase="end", kind=fault.name, notes=fault.notes, **costs)
     return outcome

@@ -1,9 +1,18 @@
 """Disks that are full or slow."""
 
+import time
+
+from support.sqs import Client, ServiceError, Unknown
+
 from chaos.faults.base import Fault
 
 # Below the 256 MiB that a node keeps in reserve: it refuses sends and goes on with the rest.
 LITTLE_BYTES = 128 << 20
+# More than a log has preallocated.
+FLOOD_BODY_BYTES, FLOOD_MESSAGES_MAX = 1 << 20, 300
+FLOOD_CALL_TIMEOUT_S = 5
+# A process that has met the full disk just before there was room again is gone by then.
+ENDING_S = 1
 
 
 class NearlyFull(Fault):
@@ -36,20 +45,38 @@ class AllNearlyFull(Fault):
 
 
 class Full(Fault):
-    """One node has no room at all: a write fails, which ends its process. It is started when there is room again."""
+    """One node has no room at all: a write fails, which ends its process. It is started when there is room again.
+
+    A log that has room of its own left would not notice, so large messages are sent until it does.
+    """
 
     name, weight, needs = "disk-full", 2, ("disks",)
 
     def inject(self):
         self.world.disks[self.number].fill(0)
+        others = [n for n in self.world.nodes if n is not self.node]
+        client = Client(others[0].endpoint, timeout_s=FLOOD_CALL_TIMEOUT_S)
+        url = client.call("CreateQueue", QueueName="flood")["QueueUrl"]
+        body, sent = "x" * FLOOD_BODY_BYTES, 0
+        for _ in range(FLOOD_MESSAGES_MAX):
+            if not self.node.alive():
+                break
+            try:
+                client.call("SendMessage", QueueUrl=url, MessageBody=body)
+                sent += 1
+            except (ServiceError, Unknown):
+                time.sleep(0.05)
+        self.notes.append(f"{'ran on' if self.node.alive() else 'ended'} after {sent} MiB")
+        client.close()
 
     def heal(self):
-        if self.node.alive():
-            self.notes.append("it still ran")
-        else:
-            self.notes.append("it had ended")
         self.world.disks[self.number].empty()
+        self.node.ends_within(ENDING_S)
         self.start(self.node)
+        # What was sent to fill the disk is not to fill it for ever.
+        client = Client(self.world.nodes[self.number % len(self.world.nodes)].endpoint)
+        client.call("DeleteQueue", QueueUrl=f"{self.node.endpoint}/000000000000/flood")
+        client.close()
 
 
 class Slow(Fault):

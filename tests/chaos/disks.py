@@ -25,6 +25,13 @@ def _run(*words):
         raise OSError(f"{' '.join(map(str, words))}: {done.stderr.strip()}")
 
 
+def sweep(directory):
+    """Unmounts what a run that was killed has left under a directory."""
+    for line in Path("/proc/mounts").read_text().splitlines():
+        if (path := line.split()[1]).startswith(f"{directory}/"):
+            _run("umount", path)
+
+
 def why_not(directory):
     """Why file systems cannot be made and mounted here, or None."""
     try:

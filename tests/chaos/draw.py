@@ -17,6 +17,7 @@ except ImportError:
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
+from PIL import Image  # noqa: E402
 
 from chaos.faults import FAMILIES, family_of  # noqa: E402
 from chaos.verdict import Verdict  # noqa: E402
@@ -27,7 +28,7 @@ POINTS_MAX = 600
 STANDARD, FIFO = "#1f6fb4", "#d1603d"
 PALETTE = ("#e3c567", "#a3c9a8", "#c38d9e", "#8fb8de", "#d9ae94", "#b8b8d1", "#e8a87c", "#9a9a9a", "#85c7c0")
 COLOURS = {family.__name__.rpartition(".")[2]: PALETTE[n] for n, family in enumerate(FAMILIES)}
-BYTES_LIMIT_DPI = 90
+DPI, COLOURS_MAX = 90, 96
 
 
 def sends(path):
@@ -70,12 +71,14 @@ def timeline(path, verdict, to):
         above.plot(at, [row[1] for row in rows], color=colour, linewidth=1.2, label=name)
         below.plot(at, [row[2] for row in rows], color=colour, linewidth=1.2, label=f"{name} p50")
         below.plot(at, [row[3] for row in rows], color=colour, linewidth=0.8, linestyle=":", label=f"{name} p99")
+    for began, ended in verdict.stalls:
+        below.axvspan(began, max(ended, began + bin_s / 2), ymax=0.03, color="black", linewidth=0)
     above.set_ylabel("acknowledged sends a second")
     above.set_ylim(bottom=0)
     above.legend(loc="upper right", ncols=2, framealpha=0.9)
     below.set_ylabel("latency of a send, ms")
     below.set_yscale("log")
-    below.set_xlabel("seconds since the beginning; shaded: from a fault until the cluster is whole again")
+    below.set_xlabel("seconds since the beginning; shaded: from a fault until the cluster is whole again; black: this machine itself stood still")
     below.legend(loc="upper right", ncols=4, framealpha=0.9)
     label(above, verdict)
     about = verdict.about
@@ -85,8 +88,14 @@ def timeline(path, verdict, to):
     handles = [plt.Rectangle((0, 0), 1, 1, color=COLOURS[name], alpha=0.55) for name in families]
     figure.legend(handles, families, loc="lower center", ncols=len(handles), frameon=False)
     figure.tight_layout(rect=(0, 0.035, 1, 1))
-    figure.savefig(to, dpi=BYTES_LIMIT_DPI)
+    save(figure, to)
+
+
+def save(figure, to):
+    """Writes a picture small enough for a repository: no more colours than it needs."""
+    figure.savefig(to, dpi=DPI)
     plt.close(figure)
+    Image.open(to).convert("RGB").quantize(COLOURS_MAX).save(to, optimize=True)
 
 
 def label(axes, verdict):
@@ -126,8 +135,7 @@ def pauses(verdict, to):
     handles = [plt.Line2D([], [], color=c, marker="o", linestyle="") for c in (STANDARD, FIFO)]
     axes.legend(handles, ("standard", "FIFO"), loc="lower right")
     figure.tight_layout()
-    figure.savefig(to, dpi=BYTES_LIMIT_DPI)
-    plt.close(figure)
+    save(figure, to)
 
 
 def main():

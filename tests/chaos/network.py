@@ -34,6 +34,14 @@ def _enter(path):
             raise OSError(ctypes.get_errno(), f"setns {path}")
 
 
+def sweep():
+    """Removes the namespaces of runs that were killed: those that bear the number of a process that is gone."""
+    for path in Path("/var/run/netns").glob("chaos-*-*"):
+        pid = path.name.split("-")[1]
+        if pid.isdigit() and not Path("/proc", pid).exists():
+            _run("ip", "netns", "del", path.name)
+
+
 def why_not():
     """Why namespaces cannot be made here, or None."""
     name = f"chaos-{os.getpid()}-try"

@@ -9,6 +9,7 @@ from chaos.catalog import Registers
 from chaos.cellar import Cellar
 from chaos.faults import KINDS, Course
 from chaos.faults.base import carry_through
+from chaos.probe import Probe
 
 DRAIN_TIMEOUT_S = 90
 # Load without a fault at the beginning, to compare with.
@@ -43,6 +44,7 @@ class Run:
         with (
             Load(endpoints, "chaos", seed=self.seed, history=self.history) as load,
             Registers(endpoints, "register", self.history, seed=self.seed) as registers,
+            Probe(self.world.directory / "probe", self.history) as self.probe,
         ):
             time.sleep(CALM_S)
             self._see_fifo_partition(load)
@@ -67,6 +69,8 @@ class Run:
     def _one(self, fault, load):
         self.say(f"{fault.name}: {fault.describe()}")
         outcome = carry_through(fault, load, self.history)
+        if stall := self.probe.between(outcome.began, outcome.ended):
+            outcome.notes.append(stall)
         outcome.notes += [f"{path.name} was set aside" for path in self.world.tidy()]
         self.done.append(outcome)
         self.say(outcome.row())

@@ -14,7 +14,7 @@ class Verdict:
     def __init__(self, path):
         self.judge = Judge(REMEMBERED_MAX)
         self.broken, self.faults, self.errors = [], [], Counter()
-        self.about = {}
+        self.about, self.stalls = {}, []
         self.drained = False
         self.ended = 0.0
         known, now = 0, "no fault"
@@ -24,6 +24,8 @@ class Verdict:
                 now = self._fault(record, now)
             elif record["op"] == "about":
                 self.about = record
+            elif record["op"] == "stall":
+                self.stalls.append((record["b"], record["e"]))
             elif record["op"] == "cellar":
                 self.broken += [(now, what) for what in record["wrong"]]
             elif record["op"] == "drained":
@@ -82,6 +84,9 @@ class Verdict:
                 f" again), {ledger.deleted} deletes acknowledged"
             )
         failed = sum(self.errors.values())
+        if self.stalls:
+            longest = max(e - b for b, e in self.stalls)
+            lines.append(f"this machine's own disk or processor stood still {len(self.stalls)} times, {longest:.2f} s at most")
         return [*lines, f"{len(self.faults)} faults in {self.ended:.0f} s, {failed} calls failed"]
 
 

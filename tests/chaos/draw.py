@@ -78,7 +78,8 @@ def timeline(path, verdict, to):
     above.legend(loc="upper right", ncols=2, framealpha=0.9)
     below.set_ylabel("latency of a send, ms")
     below.set_yscale("log")
-    below.set_xlabel("seconds since the beginning; shaded: from a fault until the cluster is whole again; black: this machine itself stood still")
+    shaded = "shaded: from a fault until the cluster is whole again; black: this machine itself stood still"
+    below.set_xlabel(f"seconds since the beginning; {shaded}")
     below.legend(loc="upper right", ncols=4, framealpha=0.9)
     label(above, verdict)
     about = verdict.about

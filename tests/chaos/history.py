@@ -1,4 +1,4 @@
-"""A file of what happened, one JSON object a line; `support/judge.py` has the records. Times are since its beginning."""
+"""A file of what happened, one JSON object a line, its times counted from its beginning. The records: support/judge.py."""
 
 import json
 import threading

@@ -56,15 +56,17 @@ class Verdict:
         broken = Counter(kind for kind, _ in self.broken)
         for kind in dict.fromkeys(f["kind"] for f in self.faults):
             done = [f for f in self.faults if f["kind"] == kind and "ended" in f]
-            figures = [figure for key in ("standard_pause_s", "fifo_pause_s", "whole_s") for figure in _spread(done, key)]
-            p99s = [max((f.get(key, 0.0) for f in done), default=0.0) * 1000 for key in ("standard_p99_s", "fifo_p99_s")]
+            spreads = [_spread(done, key) for key in ("standard_pause_s", "fifo_pause_s", "whole_s")]
+            figures = [figure for spread in spreads for figure in spread]
+            p99s = [_spread(done, key)[1] * 1000 for key in ("standard_p99_s", "fifo_p99_s")]
             rows.append((kind, len(done), *figures, *p99s, broken.pop(kind, 0)))
         return rows + [(kind, 0, *[0.0] * 8, count) for kind, count in broken.items()]
 
     def markdown(self):
         """The table, as Markdown that also reads well in a terminal."""
         lines = [
-            "| fault            |  n | standard p50 |   max | FIFO p50 |   max | whole p50 |   max |   p99 | FIFO's | broken |",
+            "| fault            |  n | standard p50 |   max | FIFO p50 |   max | whole p50 |   max |   p99 | FIFO's"
+            " | broken |",
             "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
         ]
         for kind, count, *figures, p99, fifo_p99, broken in sorted(self.table()):
@@ -86,10 +88,11 @@ class Verdict:
         failed = sum(self.errors.values())
         if self.stalls:
             longest = max(e - b for b, e in self.stalls)
-            lines.append(f"this machine's own disk or processor stood still {len(self.stalls)} times, {longest:.2f} s at most")
+            count = len(self.stalls)
+            lines.append(f"this machine's own disk or processor stood still {count} times, {longest:.2f} s at most")
         return [*lines, f"{len(self.faults)} faults in {self.ended:.0f} s, {failed} calls failed"]
 
 
 def _spread(done, key):
-    values = sorted(f[key] for f in done) or [0.0]
+    values = sorted(f.get(key, 0.0) for f in done) or [0.0]
     return values[len(values) // 2], values[-1]

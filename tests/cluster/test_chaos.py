@@ -20,7 +20,8 @@ CHAOS_TIMEOUT_S = 300
 def chaos(directory, *words):
     """Runs scripts/chaos and gives what it said; it must have found every promise kept."""
     command = [sys.executable, str(ROOT / "scripts/chaos"), "--dir", str(directory), "--no-pictures"]
-    done = subprocess.run([*command, "--cellar-mb", "8", *words], capture_output=True, text=True, timeout=CHAOS_TIMEOUT_S)
+    command += ["--cellar-mb", "8", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=CHAOS_TIMEOUT_S)
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

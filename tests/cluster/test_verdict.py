@@ -47,7 +47,7 @@ BAD = {
     "FIFO out of order": [received(1, 0, queue="fifo")],
     "FIFO before the one ahead was deleted": [received(0, queue="fifo"), received(1, queue="fifo", at=2.5)],
     "FIFO after its delete": [received(0, queue="fifo"), *deleted(0, "fifo"), received(0, queue="fifo", at=4.0)],
-    "FIFO twice under one deduplication id": [sent(0, "fifo"), sent(0, "fifo") | {"id": "other"}, received(0, queue="fifo")],
+    "FIFO twice under one id": [sent(0, "fifo"), sent(0, "fifo") | {"id": "m9"}, received(0, queue="fifo")],
 }
 
 

@@ -56,8 +56,8 @@ class Judge:
 
     def outstanding(self):
         """What was acknowledged and not received, in words."""
-        ledgers = (("standard", self.standard), ("FIFO", self.fifo))
-        return [f"{what}: {n} acknowledged messages were never received" for what, of in ledgers if (n := of.outstanding())]
+        counts = {"standard": self.standard.outstanding(), "FIFO": self.fifo.outstanding()}
+        return [f"{what}: {n} acknowledged messages were never received" for what, n in counts.items() if n]
 
     def violations(self):
         """Every promise that was seen broken."""

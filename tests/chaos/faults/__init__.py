@@ -1,5 +1,8 @@
-"""What is done to a cluster, a file for each family. A fault draws what it does from the course's random source and from
-nothing else, so a seed gives the same faults in the same order."""
+"""What is done to a cluster, a file for each family.
+
+A fault draws what it does from the course's random source and from nothing else, so a seed gives the same faults in the
+same order.
+"""
 
 import random
 

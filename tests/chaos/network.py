@@ -139,21 +139,22 @@ class Network:
         _run(*python, "--offloads", 0, outer)
         command = [*python, port, inner, *map(str, words)]
         self.relays[number] = relay = subprocess.Popen(command, stdout=subprocess.PIPE)
-        _run("ip", "-n", self.switch, "link", "set", "dev", port, "nomaster")
-        _run("ip", "-n", self.switch, "link", "set", "dev", outer, "master", BRIDGE)
         os.set_blocking(relay.stdout.fileno(), False)
         deadline = time.monotonic() + RELAY_READY_TIMEOUT_S
         while not relay.stdout.read(1):
             if relay.poll() is not None or time.monotonic() > deadline:
                 raise OSError(f"the relay of node {number} did not start")
             time.sleep(0.01)
+        # Only now, so that no more is lost than what comes between these two.
+        _run("ip", "-n", self.switch, "link", "set", "dev", port, "nomaster")
+        _run("ip", "-n", self.switch, "link", "set", "dev", outer, "master", BRIDGE)
 
     def repair(self):
         """Ends every `impair`."""
         for number, relay in list(self.relays.items()):
-            _run("ip", "-n", self.switch, "link", "set", "dev", f"p{number}", "master", BRIDGE)
             relay.kill()
             relay.wait()
+            _run("ip", "-n", self.switch, "link", "set", "dev", f"p{number}", "master", BRIDGE)
             _run("ip", "-n", self.switch, "link", "del", f"r{number}")
             self._offloads(number, 1)
             del self.relays[number]

@@ -19,9 +19,9 @@ CALM_S = 5
 class Run:
     """One course of faults over a world. `wrong` holds what broke, `done` the outcomes."""
 
-    def __init__(self, world, history, seed, names, say=print, drain_every=10, cellar_mb=0):
+    def __init__(self, world, history, seed, names, say=print, drain_every=10, cellar_mb=0, even=False):
         self.world, self.history, self.seed, self.say = world, history, seed, say
-        self.drain_every, self.cellar_mb = drain_every, cellar_mb
+        self.drain_every, self.cellar_mb, self.even = drain_every, cellar_mb, even
         self.names = [name for name in names if world.has(KINDS[name].needs)]
         self.left_out = [name for name in names if name not in self.names]
         self.done, self.wrong = [], []
@@ -40,7 +40,7 @@ class Run:
 
     def _torment(self, minutes, count, endpoints):
         end = time.monotonic() + minutes * 60 if minutes is not None else float("inf")
-        course = Course(self.names, random.Random(self.seed))
+        course = Course(self.names, random.Random(self.seed), self.even)
         with (
             Load(endpoints, "chaos", seed=self.seed, history=self.history) as load,
             Registers(endpoints, "register", self.history, seed=self.seed) as registers,

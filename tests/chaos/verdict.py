@@ -1,11 +1,14 @@
 """What a history says: the promises that were broken, by kind of fault, and the pauses that each fault cost."""
 
 from collections import Counter
+from statistics import median
 
 from support.judge import Judge, read
 
 # A judge of a file remembers every deletion; the one that runs along must forget.
 REMEMBERED_MAX = 1 << 40
+# A fault during which this machine itself stood still for so long says nothing about failover.
+STALL_S = 0.3
 
 
 class Verdict:
@@ -51,30 +54,34 @@ class Verdict:
         return now
 
     def table(self):
-        """Rows of (kind, count, p50 and max of both pauses and of the time until whole, worst p99s in ms, broken)."""
+        """Rows of (kind, count, how many of them are measured, figures, broken).
+
+        Figures: p50 and maximum of both pauses and of the time until whole, in seconds, and the worst p99s, in ms.
+        """
         rows = []
         broken = Counter(kind for kind, _ in self.broken)
         for kind in dict.fromkeys(f["kind"] for f in self.faults):
             done = [f for f in self.faults if f["kind"] == kind and "ended" in f]
+            count = len(done)
+            done = [f for f in done if not self._disturbed(f)]
             spreads = [_spread(done, key) for key in ("standard_pause_s", "fifo_pause_s", "whole_s")]
             figures = [figure for spread in spreads for figure in spread]
             p99s = [_spread(done, key)[1] * 1000 for key in ("standard_p99_s", "fifo_p99_s")]
-            rows.append((kind, len(done), *figures, *p99s, broken.pop(kind, 0)))
-        return rows + [(kind, 0, *[0.0] * 8, count) for kind, count in broken.items()]
+            rows.append((kind, count, len(done), *figures, *p99s, broken.pop(kind, 0)))
+        return rows + [(kind, 0, 0, *[0.0] * 8, count) for kind, count in broken.items()]
+
+    def _disturbed(self, fault):
+        return any(e - b > STALL_S and e > fault["t"] and b < fault["ended"] for b, e in self.stalls)
 
     def markdown(self):
         """The table, as Markdown that also reads well in a terminal."""
-        lines = [
-            "| fault            |  n | standard p50 |   max | FIFO p50 |   max | whole p50 |   max |   p99 | FIFO's"
-            " | broken |",
-            "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
-        ]
-        for kind, count, *figures, p99, fifo_p99, broken in sorted(self.table()):
-            s50, s, f50, f, w50, w = (f"{figure:.2f}" for figure in figures)
-            lines.append(
-                f"| {kind:<16} | {count:>2} | {s50:>12} | {s:>5} | {f50:>8} | {f:>5} | {w50:>9} | {w:>5} | {p99:>5.0f} "
-                f"| {fifo_p99:>6.0f} | {broken:>6} |"
-            )
+        heads = ("fault", "n", "measured", "standard p50", "max", "FIFO p50", "max", "whole p50", "max")
+        heads += ("p99", "FIFO's", "broken")
+        lines = [f"| {heads[0]:<16} | {' | '.join(heads[1:])} |", "|---" + "|--:" * (len(heads) - 1) + "|"]
+        for kind, count, measured, *seconds, p99, fifo_p99, broken in sorted(self.table()):
+            cells = [count, measured, *(f"{s:.2f}" for s in seconds), f"{p99:.0f}", f"{fifo_p99:.0f}", broken]
+            padded = (f"{cell:>{len(head)}}" for cell, head in zip(cells, heads[1:]))
+            lines.append(f"| {kind:<16} | {' | '.join(padded)} |")
         return "\n".join(lines)
 
     def counts(self):
@@ -95,4 +102,4 @@ class Verdict:
 
 def _spread(done, key):
     values = sorted(f.get(key, 0.0) for f in done) or [0.0]
-    return values[len(values) // 2], values[-1]
+    return median(values), values[-1]

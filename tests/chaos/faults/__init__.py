@@ -38,14 +38,14 @@ def apply(cluster, load, kind, number, down_s, settle_s=2.0):
 
 
 class Course:
-    """Deals kinds: each as often as its weight in one round, in an order that the seed decides."""
+    """Deals kinds: each as often as its weight in one round, or once if `even`, in an order that the seed decides."""
 
-    def __init__(self, names, source):
-        self.names, self.source, self.deck = list(names), source, []
+    def __init__(self, names, source, even=False):
+        self.names, self.source, self.even, self.deck = list(names), source, even, []
 
     def next(self, world):
         """The next fault."""
         if not self.deck:
-            self.deck = [name for name in self.names for _ in range(KINDS[name].weight)]
+            self.deck = [name for name in self.names for _ in range(1 if self.even else KINDS[name].weight)]
             self.source.shuffle(self.deck)
         return KINDS[self.deck.pop()](world, self.source)

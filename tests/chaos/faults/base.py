@@ -45,6 +45,9 @@ class Fault:
     def heal(self):
         """Ends it."""
 
+    def after(self, outcome):
+        """Notes what is known only when the cluster is whole again."""
+
     def start(self, *nodes):
         """Starts those that do not run. Waiting is for `carry_through`."""
         for node in nodes:
@@ -97,6 +100,7 @@ def carry_through(fault, load, history=None):
     world.wait_whole(RECOVERY_TIMEOUT_S)
     outcome.whole_s = time.monotonic() - outcome.healed
     whole = time.monotonic()
+    fault.after(outcome)
     time.sleep(fault.settle_s)
     outcome.ended = time.monotonic()
     outcome.notes = fault.notes

@@ -65,5 +65,10 @@ class Wipe(Kill):
         super().inject()
         self.node.wipe()
 
+    def after(self, outcome):
+        megabytes = sum(p.stat().st_size for p in (self.node.data_dir / "blocks").rglob("*") if p.is_file()) / 1e6
+        rate = megabytes / outcome.whole_s
+        self.notes.append(f"{megabytes:.0f} MB of blocks refilled, {rate:.0f} MB/s from its start until whole")
+
 
 KINDS = (Kill, KillLeader, KillAll, Pause, PauseLeader, Wipe)

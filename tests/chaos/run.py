@@ -11,7 +11,7 @@ from chaos.faults import KINDS, Course
 from chaos.faults.base import carry_through
 from chaos.probe import Probe
 
-DRAIN_TIMEOUT_S = 90
+DRAIN_TIMEOUT_S = 180
 # Load without a fault at the beginning, to compare with.
 CALM_S = 5
 

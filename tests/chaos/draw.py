@@ -83,7 +83,7 @@ def timeline(path, verdict, to):
     below.legend(loc="upper right", ncols=4, framealpha=0.9)
     label(above, verdict)
     about = verdict.about
-    title = f"{about.get('command', '')}   commit {about.get('commit', '?')}   promises broken: {len(verdict.broken)}"
+    title = f"{about.get('command', '')}   commit {about.get('commit', '?')}   queue promises broken: {len(verdict.broken)}"
     figure.suptitle(title, fontsize=11)
     families = dict.fromkeys(family_of(f["kind"]) for f in verdict.faults)
     handles = [plt.Rectangle((0, 0), 1, 1, color=COLOURS[name], alpha=0.55) for name in families]

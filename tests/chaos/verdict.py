@@ -9,6 +9,8 @@ from support.judge import Judge, read
 REMEMBERED_MAX = 1 << 40
 # A fault during which this machine itself stood still for so long says nothing about failover.
 STALL_S = 0.3
+# Of the many clients one always ends a call within this, be it in vain: else nothing ran here at all.
+SILENCE_S = 5.0
 
 
 class Verdict:
@@ -22,7 +24,10 @@ class Verdict:
         self.ended = 0.0
         known, now = 0, "no fault"
         for record in read(path):
-            self.ended = max(self.ended, record.get("e", record.get("t", 0.0)))
+            at = record.get("e", record.get("t", 0.0))
+            if at - self.ended > SILENCE_S and self.faults:
+                self.stalls.append((self.ended, at))
+            self.ended = max(self.ended, at)
             if record["op"] == "fault":
                 now = self._fault(record, now)
             elif record["op"] == "about":

@@ -9,7 +9,7 @@ import time
 import uuid
 
 import pytest
-from support import faults
+from chaos import faults
 from support.nodes import Cluster
 from support.sqs import Client, ServiceError, Unknown
 from support.workload import Load

@@ -19,6 +19,11 @@ DELETED_MAX = 500_000
 VIOLATIONS_MAX = 50
 
 
+def partition_of(handle):
+    """The partition that a receipt handle's message lies in."""
+    return struct.unpack(">BIQQII", base64.urlsafe_b64decode(handle + "=" * (-len(handle) % 4)))[1]
+
+
 def where(handle):
     """Which copy of a message a receipt handle means: the broker keeps partition, position and generation in it."""
     try:
@@ -32,7 +37,8 @@ def where(handle):
 class Standard:
     """The ledger of a standard queue."""
 
-    def __init__(self):
+    def __init__(self, deleted_max=DELETED_MAX):
+        self.deleted_max = deleted_max
         self.lock = threading.Lock()
         self.owed = {}  # message id -> when its send was acknowledged
         self.early = set()  # received before (or without) an acknowledgement
@@ -72,7 +78,7 @@ class Standard:
             self.deleted += 1
             self.early.discard(message_id)
             self.gone.setdefault(message_id, (now, handle))
-            while len(self.gone) > DELETED_MAX:
+            while len(self.gone) > self.deleted_max:
                 self.gone.popitem(last=False)
 
     def outstanding(self):

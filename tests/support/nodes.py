@@ -66,27 +66,43 @@ _given = set()
 
 
 class Node:
-    """One process. Its directory holds `node.toml`, `log` and `data/`."""
+    """One process. Its directory holds `node.toml`, `log` and, without a `disk` of its own, `data/`.
 
-    def __init__(self, directory, http_port, peer_port=None, members=(), number=1, extra_config=""):
+    `wrap` are words before the command (to enter a network namespace), `environment` is added to the process's.
+    """
+
+    def __init__(
+        self,
+        directory,
+        http_port,
+        peer_port=None,
+        members=(),
+        number=1,
+        extra_config="",
+        host="127.0.0.1",
+        disk=None,
+        wrap=(),
+        environment=None,
+    ):
         self.directory = Path(directory)
-        self.http_port = http_port
-        self.peer_port = peer_port
+        self.disk = Path(disk or directory)
+        self.host, self.http_port, self.peer_port = host, http_port, peer_port
+        self.wrap, self.environment = list(wrap), dict(environment or {})
         self.number = number
-        self.endpoint = f"http://127.0.0.1:{http_port}"
+        self.endpoint = f"http://{host}:{http_port}"
         self.process = None
         self.binary = None  # another one than the one under test
         self.directory.mkdir(parents=True, exist_ok=True)
-        lines = [f'data_dir = "{self.data_dir}"', "", "[http]", f'listen = "127.0.0.1:{http_port}"']
+        lines = [f'data_dir = "{self.data_dir}"', "", "[http]", f'listen = "{host}:{http_port}"']
         if members:
             quoted = ", ".join(f'"{m}"' for m in members)
-            lines += ["", "[peers]", f'listen = "127.0.0.1:{peer_port}"', f"members = [{quoted}]"]
+            lines += ["", "[peers]", f'listen = "{host}:{peer_port}"', f"members = [{quoted}]"]
         (self.directory / "node.toml").write_text("\n".join(lines) + "\n" + extra_config)
 
     @property
     def data_dir(self):
-        """Where the node keeps its disk."""
-        return self.directory / "data"
+        """What the node must not forget."""
+        return self.disk / "data"
 
     @property
     def log_path(self):
@@ -110,11 +126,11 @@ class Node:
             log.write(f"---- start at {time.time():.3f}\n".encode())
             log.flush()
             self.process = subprocess.Popen(
-                [str(self.binary or binary()), "serve", "--config", str(self.directory / "node.toml")],
+                [*self.wrap, str(self.binary or binary()), "serve", "--config", str(self.directory / "node.toml")],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=environment,
+                env=environment | self.environment,
                 start_new_session=True,
             )
         return self
@@ -142,7 +158,7 @@ class Node:
 
     def status(self, path, timeout_s=2):
         """The status of GET `path`, or None if nobody answers."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=timeout_s)
+        connection = http.client.HTTPConnection(self.host, self.http_port, timeout=timeout_s)
         try:
             connection.request("GET", path)
             return connection.getresponse().status
@@ -153,7 +169,7 @@ class Node:
 
     def document(self, path, timeout_s=2):
         """The JSON at GET `path`, or None if nobody answers."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=timeout_s)
+        connection = http.client.HTTPConnection(self.host, self.http_port, timeout=timeout_s)
         try:
             connection.request("GET", path)
             return json.loads(connection.getresponse().read())
@@ -181,18 +197,22 @@ class Node:
         """SIGCONT."""
         self.signal(signal.SIGCONT)
 
+    def ends_within(self, timeout_s):
+        """True if the process is gone, or ends by itself in that time."""
+        try:
+            self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def stop(self, timeout_s=STOP_TIMEOUT_S):
         """SIGTERM, and waits; True if the node ended by itself in time."""
         self.resume()
         self.signal(signal.SIGTERM)
-        if not self.process:
+        if not self.process or self.ends_within(timeout_s):
             return True
-        try:
-            self.process.wait(timeout_s)
-            return True
-        except subprocess.TimeoutExpired:
-            self.kill()
-            return False
+        self.kill()
+        return False
 
     def wipe(self):
         """Deletes what the node kept. It must not run."""
@@ -226,13 +246,16 @@ class Cluster:
     def __init__(self, count=3, directory=None, extra_config=""):
         self.owned = directory is None
         self.directory = Path(directory or tempfile.mkdtemp(prefix="levada-test-"))
+        self.nodes = self._nodes(count, extra_config)
+        self.spares = []  # nodes that a test makes beside them
+
+    def _nodes(self, count, extra_config):
         ports = free_ports(2 * count)
         members = [f"127.0.0.1:{p}" for p in ports[count:]] if count > 1 else []
-        self.nodes = [
+        return [
             Node(self.directory / f"n{i + 1}", ports[i], ports[count + i], members, i + 1, extra_config)
             for i in range(count)
         ]
-        self.spares = []  # nodes that a test makes beside them
 
     def __enter__(self):
         return self.start()

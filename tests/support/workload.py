@@ -10,7 +10,8 @@ import threading
 import time
 from collections import Counter
 
-from support.ledger import Fifo, Standard
+from support.judge import Judge
+from support.ledger import partition_of
 from support.sqs import Client, NotSent, ServiceError, Unknown
 
 # Long enough for an election under load; a client of a paused node gives up after it and goes elsewhere.
@@ -54,6 +55,10 @@ class Worker(threading.Thread):
             self.move_on()
             raise
 
+    def failed(self, op, queue, began, error):
+        """Notes a call that was not answered with success."""
+        self.load.note(op=op, q=queue, b=began, e=time.monotonic(), error=str(error)[:100])
+
     def move_on(self):
         """Goes to the next node."""
         self.at = (self.at + 1) % len(self.clients)
@@ -86,10 +91,11 @@ class StandardProducer(Worker):
             began = time.monotonic()
             try:
                 answer = self.call("SendMessage", QueueUrl=self.load.standard_url, MessageBody=f"{count} {body}")
-            except (ServiceError, Unknown):
+            except (ServiceError, Unknown) as error:
+                self.failed("send", "standard", began, error)
                 continue
             now = time.monotonic()
-            self.load.standard.acknowledged(answer["MessageId"], now)
+            self.load.note(op="send", q="standard", b=began, e=now, id=answer["MessageId"])
             self.load.standard_sends.append((began, now))
             time.sleep(self.load.think_s * self.random.random() * 2)
 
@@ -105,25 +111,28 @@ class StandardConsumer(Worker):
                 answer = self.call(
                     "ReceiveMessage", QueueUrl=load.standard_url, MaxNumberOfMessages=10, WaitTimeSeconds=1
                 )
-            except (ServiceError, Unknown):
+            except (ServiceError, Unknown) as error:
+                self.failed("receive", "standard", began, error)
                 continue
             ended = time.monotonic()
             batch = answer.get("Messages") or []
-            for message in batch:
-                load.standard.delivered(message["MessageId"], message["ReceiptHandle"], began, ended)
+            got = [[m["MessageId"], m["ReceiptHandle"]] for m in batch]
+            load.note(op="receive", q="standard", b=began, e=ended, got=got)
             if batch:
                 self.delete(batch)
 
     def delete(self, batch):
         entries = [{"Id": str(i), "ReceiptHandle": m["ReceiptHandle"]} for i, m in enumerate(batch)]
+        began = time.monotonic()
         try:
             answer = self.call("DeleteMessageBatch", QueueUrl=self.load.standard_url, Entries=entries)
-        except (ServiceError, Unknown):
+        except (ServiceError, Unknown) as error:
+            self.failed("delete", "standard", began, error)
             return
         now = time.monotonic()
-        for entry in answer.get("Successful") or []:
-            message = batch[int(entry["Id"])]
-            self.load.standard.delete_acknowledged(message["MessageId"], message["ReceiptHandle"], now)
+        gone = [batch[int(entry["Id"])] for entry in answer.get("Successful") or []]
+        done = [[m["MessageId"], m["ReceiptHandle"]] for m in gone]
+        self.load.note(op="delete", q="standard", b=began, e=now, done=done)
 
 
 class FifoProducer(Worker):
@@ -133,7 +142,7 @@ class FifoProducer(Worker):
         load, group, index = self.load, f"g{self.number}", 0
         tail = " " + "x" * load.body_bytes
         while not load.stopping.is_set():
-            if not load.producing.wait(0.1):
+            if not load.producing.wait(0.1) or load.stopping.is_set():
                 continue
             began = time.monotonic()
             try:
@@ -144,10 +153,11 @@ class FifoProducer(Worker):
                     MessageGroupId=group,
                     MessageDeduplicationId=f"{group}-{index}",
                 )
-            except (ServiceError, Unknown):
+            except (ServiceError, Unknown) as error:
+                self.failed("send", "fifo", began, error)
                 continue
             now = time.monotonic()
-            load.fifo.acknowledged(group, index, answer["MessageId"])
+            load.note(op="send", q="fifo", b=began, e=now, id=answer["MessageId"], group=group, index=index)
             load.fifo_sends.append((began, now))
             index += 1
             time.sleep(load.think_s * self.random.random() * 2)
@@ -162,40 +172,47 @@ class FifoConsumer(Worker):
             began = time.monotonic()
             try:
                 answer = self.call("ReceiveMessage", QueueUrl=load.fifo_url, MaxNumberOfMessages=10, WaitTimeSeconds=1)
-            except (ServiceError, Unknown):
+            except (ServiceError, Unknown) as error:
+                self.failed("receive", "fifo", began, error)
                 continue
             ended = time.monotonic()
-            groups = {}
+            groups, got = {}, []
             for message in answer.get("Messages") or []:
                 group, index = message["Body"].split(" ", 2)[:2]
                 groups.setdefault(group, []).append((int(index), message))
-            for group, batch in groups.items():
-                load.fifo.delivered(group, [(i, m["MessageId"]) for i, m in batch], began, ended)
+                got.append([message["MessageId"], message["ReceiptHandle"], group, int(index)])
+            load.note(op="receive", q="fifo", b=began, e=ended, got=got)
+            if got and load.fifo_partition is None:
+                load.fifo_partition = partition_of(got[0][1])
             for group, batch in groups.items():
                 self.delete(group, batch)
 
     def delete(self, group, batch):
         load = self.load
-        load.fifo.delete_begins(group, [i for i, _ in batch])
+        load.note(op="deleting", q="fifo", group=group, indexes=[i for i, _ in batch])
         entries = [{"Id": str(i), "ReceiptHandle": m["ReceiptHandle"]} for i, m in batch]
+        began = time.monotonic()
         try:
             answer = self.call("DeleteMessageBatch", QueueUrl=load.fifo_url, Entries=entries)
-        except (ServiceError, Unknown):
+        except (ServiceError, Unknown) as error:
+            self.failed("delete", "fifo", began, error)
             return
         now = time.monotonic()
-        for entry in answer.get("Successful") or []:
-            load.fifo.delete_acknowledged(group, int(entry["Id"]), now)
+        done = [[group, int(entry["Id"])] for entry in answer.get("Successful") or []]
+        load.note(op="delete", q="fifo", b=began, e=now, done=done)
 
 
 class Load:
-    """A standard and a FIFO queue under work. Use as a context."""
+    """A standard and a FIFO queue under work. Use as a context. `history.add` gets a record of each call."""
 
-    def __init__(self, endpoints, name, seed=0, body_bytes=200, think_s=0.01, workers=4):
+    def __init__(self, endpoints, name, seed=0, body_bytes=200, think_s=0.01, workers=4, history=None):
+        self.history, self.judge = history, Judge()
         self.endpoints, self.name, self.seed = list(endpoints), name, seed
         self.body_bytes, self.think_s = body_bytes, think_s
         self.lock = threading.Lock()
         self.errors, self.crashed = Counter(), []
-        self.standard, self.fifo = Standard(), Fifo()
+        self.standard, self.fifo = self.judge.standard, self.judge.fifo
+        self.fifo_partition = None  # where the FIFO queue lies, once a message was received
         self.standard_sends, self.fifo_sends = [], []  # (began, acknowledged)
         self.producing, self.stopping = threading.Event(), threading.Event()
         kinds = (StandardProducer, StandardConsumer, FifoProducer, FifoConsumer)
@@ -234,9 +251,15 @@ class Load:
         for worker in self.workers:
             worker.join(CALL_TIMEOUT_S + 5)
 
+    def note(self, **record):
+        """Writes down what a worker did and saw, and judges it."""
+        if self.history:
+            self.history.add(record)
+        self.judge.feed(record)
+
     def violations(self):
         """Every promise that was seen broken so far."""
-        return self.crashed + self.standard.violations + self.fifo.violations
+        return self.crashed + self.judge.violations()
 
     def drain(self, timeout_s=60):
         """Stops the producers, lets the consumers finish, and says what is wrong then, if anything."""
@@ -253,10 +276,7 @@ class Load:
         self.producing.set()
 
     def _undrained(self):
-        wrong = []
-        for what, ledger in (("standard", self.standard), ("FIFO", self.fifo)):
-            if missing := ledger.outstanding():
-                wrong.append(f"{what}: {missing} acknowledged messages were never received")
+        wrong = self.judge.outstanding()
         names = [f"ApproximateNumberOfMessages{s}" for s in ("", "NotVisible", "Delayed")]
         for url in (self.standard_url, self.fifo_url):
             read = self.ask("GetQueueAttributes", QueueUrl=url, AttributeNames=names)["Attributes"]
@@ -267,6 +287,14 @@ class Load:
     def pauses(self, since, until):
         """The longest time without an acknowledged send, standard and FIFO, in seconds."""
         return tuple(_longest_gap(sends, since, until) for sends in (self.standard_sends, self.fifo_sends))
+
+    def p99(self, since, until):
+        """What 99 of 100 acknowledged sends took no longer than, standard and FIFO, in seconds."""
+        both = []
+        for sends in (self.standard_sends, self.fifo_sends):
+            took = sorted(e - b for b, e in list(sends) if since <= e <= until) or [0.0]
+            both.append(took[int(len(took) * 0.99)])
+        return tuple(both)
 
     def summary(self):
         """Counts, for the end of a run."""

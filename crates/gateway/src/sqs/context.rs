@@ -37,7 +37,8 @@ impl Context<'_> {
         Ok(queue)
     }
 
-    /// The same, as current as the catalog's leader has it: for actions that show a queue's attributes.
+    /// The same, as current as the catalog's leader has it: for actions that show a queue's attributes or change
+    /// the queue. A name may mean another queue by now than this node's copy says, if it was cut off for a while.
     pub(super) async fn current_queue(&self, url: &str) -> Result<Arc<Queue>, Failure> {
         self.broker.catch_up_catalog().await?;
         self.queue(url).await

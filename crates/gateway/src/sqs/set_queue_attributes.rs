@@ -10,7 +10,7 @@ pub(super) async fn call(
     cx: &Context<'_>,
     request: SetQueueAttributesRequest,
 ) -> Result<Empty, Failure> {
-    let queue = cx.queue(&request.queue_url).await?;
+    let queue = cx.current_queue(&request.queue_url).await?;
     let changes = request.queue_attributes(queue.settings.fifo)?;
     attributes_of(&queue).with(&changes).check_together()?;
     redrive::check(cx, &arn_of(&queue), &changes).await?;

@@ -1,0 +1,72 @@
+"""Feeds the ledgers with a history of calls, while it happens or long after.
+
+A record is a dict. `op` says what, `q` is "standard" or "fifo", `b` and `e` are when the call began and ended, in
+seconds of one monotonic clock; a call without an answer has `error` and nothing that it returned. A record is made
+after what it tells and before what follows from it, so their order is one in which things can have happened.
+
+    send      id, and for FIFO group, index
+    receive   got: [[id, handle]] or, for FIFO, [[id, handle, group, index]]
+    deleting  FIFO, before the call: group, indexes
+    delete    done: [[id, handle]] or, for FIFO, [[group, index]]
+"""
+
+import json
+
+from support.ledger import Fifo, Standard
+
+
+class Judge:
+    """The verdict on a history."""
+
+    def __init__(self, remembered_max=None):
+        self.standard = Standard(remembered_max) if remembered_max else Standard()
+        self.fifo = Fifo()
+
+    def feed(self, record):
+        """Takes a record into account; those of other kinds, and calls that failed, say nothing here."""
+        if "error" not in record and (take := getattr(self, f"_{record['op']}", None)):
+            take(record)
+
+    def _send(self, record):
+        if record["q"] == "fifo":
+            self.fifo.acknowledged(record["group"], record["index"], record["id"])
+        else:
+            self.standard.acknowledged(record["id"], record["e"])
+
+    def _receive(self, record):
+        if record["q"] == "standard":
+            for message_id, handle in record["got"]:
+                self.standard.delivered(message_id, handle, record["b"], record["e"])
+            return
+        groups = {}
+        for message_id, _, group, index in record["got"]:
+            groups.setdefault(group, []).append((index, message_id))
+        for group, batch in groups.items():
+            self.fifo.delivered(group, batch, record["b"], record["e"])
+
+    def _deleting(self, record):
+        self.fifo.delete_begins(record["group"], record["indexes"])
+
+    def _delete(self, record):
+        for row in record["done"]:
+            if record["q"] == "fifo":
+                self.fifo.delete_acknowledged(*row, record["e"])
+            else:
+                self.standard.delete_acknowledged(*row, record["e"])
+
+    def outstanding(self):
+        """What was acknowledged and not received, in words."""
+        counts = {"standard": self.standard.outstanding(), "FIFO": self.fifo.outstanding()}
+        return [f"{what}: {n} acknowledged messages were never received" for what, n in counts.items() if n]
+
+    def violations(self):
+        """Every promise that was seen broken."""
+        return self.standard.violations + self.fifo.violations
+
+
+def read(path):
+    """The records of a history file, in order; the last line may be torn."""
+    with open(path) as lines:
+        for line in lines:
+            if line.endswith("\n"):
+                yield json.loads(line)

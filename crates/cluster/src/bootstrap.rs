@@ -41,6 +41,9 @@ pub(crate) struct Membership {
     pub(crate) members: BTreeMap<u64, String>,
     /// This node made the cluster, and begins each group that was not begun.
     pub(crate) founder: bool,
+    /// This node came to a cluster that there was: it has copies of those partitions only that it is given.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) joined: bool,
     /// When the node was taken out of the cluster, in milliseconds since the epoch: it never speaks again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) removed_at: Option<u64>,
@@ -164,6 +167,7 @@ impl Bootstrap {
             partitions,
             members,
             founder: true,
+            joined: false,
             removed_at: None,
         };
         self.store(cluster, &membership)?;
@@ -253,6 +257,7 @@ impl Bootstrap {
             partitions: reply.partitions,
             members,
             founder: false,
+            joined: true,
             removed_at: None,
         };
         self.store(reply.cluster, &membership)?;
@@ -349,6 +354,7 @@ impl Bootstrap {
             partitions: request.partitions,
             members,
             founder: false,
+            joined: false,
             removed_at: None,
         };
         self.store(request.cluster, &membership)?;
@@ -422,7 +428,7 @@ impl Bootstrap {
         proto::JoinReply {
             cluster: core.members.cluster(),
             members: members_to(&rows),
-            partitions: core.partitions.len() as u32,
+            partitions: core.partition_count() as u32,
             refusal: String::new(),
         }
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use levada_engine::proto::{MemberRow, MembersChange, MembersChangeKind};
-use levada_replica::{GroupStatus, Replicas};
+use levada_replica::{Group, Replicas};
 use levada_rpc::PeerState;
 use levada_storage::{BlockStore, LogStore};
 use levada_types::{NodeId, PartitionId, QueueId};
@@ -34,6 +34,8 @@ pub struct NodeOptions {
     pub peers_address: String,
     /// Its HTTP address, for people who look at the cluster's status.
     pub http_address: String,
+    /// What fails together with other nodes of the same zone, such as a rack or a site; empty if not said.
+    pub zone: String,
     /// Partitions of a cluster that is made anew.
     pub partitions: u32,
 }
@@ -108,6 +110,10 @@ pub struct MemberStatus {
     pub state: &'static str,
     /// Partitions that it leads.
     pub leads: u32,
+    /// What it fails together with; empty if it has not said.
+    pub zone: String,
+    /// Partitions of which it should have a copy.
+    pub copies: u32,
     /// It should lead nothing.
     pub draining: bool,
     /// It is being taken out.
@@ -125,16 +131,27 @@ pub struct PartitionStatus {
     pub preferred: Option<NodeId>,
     /// Who should lead it in turn, whatever an operator wished.
     pub spread: Option<NodeId>,
-    /// Its term.
-    pub term: u64,
-    /// The last entry in this node's log.
-    pub last_log_index: u64,
-    /// The last entry applied on this node.
-    pub applied_index: u64,
-    /// Members that vote.
-    pub voters: Vec<NodeId>,
+    /// Members that should have a copy.
+    pub set: Vec<NodeId>,
+    /// They are its own; else every member has a copy.
+    pub placed: bool,
+    /// This node's copy, if it has one.
+    pub copy: Option<CopyStatus>,
     /// At the leader: by how many entries each member lags.
     pub lag: BTreeMap<NodeId, u64>,
+}
+
+/// A node's copy of a partition.
+#[derive(Clone, Debug)]
+pub struct CopyStatus {
+    /// Its term.
+    pub term: u64,
+    /// The last entry in its log.
+    pub last_log_index: u64,
+    /// The last entry that it has applied.
+    pub applied_index: u64,
+    /// Members that vote, as far as it knows.
+    pub voters: Vec<NodeId>,
 }
 
 /// Figures for the metrics page.
@@ -219,32 +236,21 @@ impl Node {
     /// What an operator sees.
     pub fn status(&self) -> ClusterStatus {
         let mut leads: BTreeMap<NodeId, u32> = BTreeMap::new();
-        let partitions: Vec<PartitionStatus> = self
-            .core
-            .partitions
-            .values()
-            .map(|route| {
-                let status = route.group.status();
-                if let Some(leader) = status.leader {
-                    *leads.entry(leader).or_default() += 1;
-                }
-                let lag = status
-                    .matched
-                    .iter()
-                    .map(|(n, m)| (*n, status.last_log_index.saturating_sub(*m)));
-                PartitionStatus {
-                    partition: status.partition,
-                    leader: status.leader,
-                    preferred: self.core.preferred_leader(status.partition),
-                    spread: self.core.leader_in_turn(status.partition),
-                    term: status.term,
-                    last_log_index: status.last_log_index,
-                    applied_index: status.applied_index,
-                    voters: status.voters.iter().copied().collect(),
-                    lag: lag.collect(),
-                }
-            })
+        let mut copies: BTreeMap<NodeId, u32> = BTreeMap::new();
+        let routes = self.core.routes();
+        let partitions: Vec<PartitionStatus> = routes
+            .iter()
+            .map(|r| partition_status(&self.core, r))
             .collect();
+        for partition in &partitions {
+            if let Some(leader) = partition.leader {
+                *leads.entry(leader).or_default() += 1;
+            }
+            let is_catalog = partition.partition == PartitionId::CATALOG;
+            for node in partition.set.iter().filter(|_| !is_catalog) {
+                *copies.entry(*node).or_default() += 1;
+            }
+        }
         let is = |node, asked: fn(&MemberRow) -> bool| {
             let directory = &self.core.directory;
             directory.read(|catalog| catalog.member(node).is_some_and(asked))
@@ -264,6 +270,9 @@ impl Node {
                     state_name(self.core.members.state(node))
                 },
                 leads: leads.get(&node).copied().unwrap_or(0),
+                zone: self.core.zone_of(node),
+                // And the catalog.
+                copies: copies.get(&node).copied().unwrap_or(0) + 1,
                 draining: is(node, |m| m.draining),
                 leaving: is(node, |m| m.leaving),
             })
@@ -285,30 +294,18 @@ impl Node {
     /// Whether clients can be served and another node could be spared: every partition has a leader that
     /// lives, and this node votes in each. Else why not.
     pub fn ready(&self) -> Result<(), String> {
-        let leaderless = self
-            .core
-            .partitions
-            .values()
-            .filter(|r| !*r.healthy.borrow())
-            .count();
+        let routes = self.core.routes();
+        let leaderless = routes.iter().filter(|r| !*r.healthy.borrow()).count();
         if self.core.leaving.load(Ordering::Relaxed) {
             return Err("this node is going down".into());
         }
         if leaderless > 0 {
             return Err(format!(
                 "{leaderless} of {} partitions have no leader that answers",
-                self.core.partitions.len()
+                routes.len()
             ));
         }
-        let me = self.core.node;
-        // Half a change of members still needs the majority of those before it.
-        let settled = |status: &GroupStatus| status.voters.contains(&me) && !status.changing;
-        let waiting = self
-            .core
-            .partitions
-            .values()
-            .filter(|r| !settled(&r.group.status()))
-            .count();
+        let waiting = routes.iter().filter(|r| self.waits_for(r)).count();
         if waiting > 0 {
             return Err(format!(
                 "this node is a new member, and has yet to get its copy of {waiting} partitions"
@@ -317,9 +314,23 @@ impl Node {
         Ok(())
     }
 
+    /// Whether this node should have a copy that counts, and has not yet.
+    fn waits_for(&self, route: &Route) -> bool {
+        let me = self.core.node;
+        if self.core.is_assigned(route.partition()) == Some(false) {
+            return false;
+        }
+        let Some(status) = route.group().map(|group| group.status()) else {
+            return true;
+        };
+        let learns = route.partition() == PartitionId::CATALOG && status.learners.contains(&me);
+        // Half a change of members still needs the majority of those before it.
+        status.changing || !(learns || status.voters.contains(&me))
+    }
+
     /// Resolves when every partition has had a leader, and this node's catalog is current.
     pub async fn wait_ready(&self) {
-        for route in self.core.partitions.values() {
+        for route in self.core.routes() {
             // The sender lives as long as the node.
             let _ = route.healthy.subscribe().wait_for(|healthy| *healthy).await;
         }
@@ -331,14 +342,10 @@ impl Node {
     /// Figures for the metrics page.
     pub fn stats(&self) -> NodeStats {
         let mut queues = BTreeMap::new();
-        for route in self
-            .core
-            .partitions
-            .values()
-            .filter(|r| r.group.is_leader())
-        {
-            let now = route.group.now();
-            route.group.read(|p| {
+        let hosted = self.core.hosted();
+        for group in hosted.iter().filter(|group| group.is_leader()) {
+            let now = group.now();
+            group.read(|p| {
                 for id in p.queues() {
                     let Some(view) = p.queue(id) else { continue };
                     let (counts, age): &mut (QueueCounts, u64) = queues.entry(id).or_default();
@@ -356,12 +363,9 @@ impl Node {
     pub async fn shutdown(self) {
         self.core.leaving.store(true, Ordering::Relaxed);
         self.core.waiters.wake_all();
-        let led = self
-            .core
-            .partitions
-            .values()
-            .filter(|r| r.group.is_leader());
-        let handed = led.map(|route| hand_over(&self.core, route));
+        let hosted = self.core.hosted();
+        let led = hosted.iter().filter(|group| group.is_leader());
+        let handed = led.map(|group| hand_over(&self.core, group));
         futures::future::join_all(handed).await;
         self.core.replicas.shutdown().await;
         self.stop.cancel();
@@ -373,17 +377,37 @@ impl Node {
     }
 }
 
-async fn hand_over(core: &Core, route: &Route) {
-    let Some(heir) = leaders::heirs(core, route).into_iter().next() else {
+async fn hand_over(core: &Core, group: &Group) {
+    let Some(heir) = leaders::heirs(core, group).into_iter().next() else {
         return;
     };
-    route.group.transfer_leader(heir).await;
+    group.transfer_leader(heir).await;
     // At the time-out the others find out by themselves.
-    let _ = tokio::time::timeout(
-        HANDOVER_TIMEOUT,
-        route.group.leader_changed(Some(core.node)),
-    )
-    .await;
+    let _ = tokio::time::timeout(HANDOVER_TIMEOUT, group.leader_changed(Some(core.node))).await;
+}
+
+fn partition_status(core: &Core, route: &Route) -> PartitionStatus {
+    let partition = route.partition();
+    let status = route.group().map(|group| group.status());
+    let lag = status.iter().flat_map(|status| {
+        let lag = |matched: &u64| status.last_log_index.saturating_sub(*matched);
+        status.matched.iter().map(move |(n, m)| (*n, lag(m)))
+    });
+    PartitionStatus {
+        partition,
+        leader: route.leader(),
+        preferred: core.preferred_leader(partition),
+        spread: core.leader_in_turn(partition),
+        set: core.set_of(partition),
+        placed: core.directory.read(|c| c.placed(partition).is_some()),
+        lag: lag.collect(),
+        copy: status.map(|status| CopyStatus {
+            term: status.term,
+            last_log_index: status.last_log_index,
+            applied_index: status.applied_index,
+            voters: status.voters.into_iter().collect(),
+        }),
+    }
 }
 
 fn change_status(change: &MembersChange) -> ChangeStatus {

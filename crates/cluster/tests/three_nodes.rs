@@ -31,6 +31,7 @@ fn options(dir: &Path, addresses: &[SocketAddr], i: usize) -> NodeOptions {
         members,
         peers_address: addresses[i].to_string(),
         http_address: format!("127.0.0.1:{}", 4566 + i),
+        zone: String::new(),
         partitions: PARTITIONS,
     }
 }

@@ -16,6 +16,7 @@ mod log_store;
 mod machine;
 mod network;
 mod replicas;
+mod retired;
 mod session;
 mod snapshot;
 mod time;
@@ -31,6 +32,7 @@ pub mod proto {
 
 pub use backup::{Frozen, lay_down};
 pub use config::{ReplicaOptions, TypeConfig};
-pub use group::{Events, Group, GroupStatus, ProposeError};
+pub use group::{Events, Group, GroupStatus, Pending, ProposeError};
 pub use host::{Blocking, Host};
 pub use replicas::{Replicas, is_raft_method};
+pub use retired::is_mark;

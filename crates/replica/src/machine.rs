@@ -33,6 +33,7 @@ pub(crate) struct Applied {
     blocks: Arc<BlockStore>,
     checkpoints: Arc<CheckpointStore>,
     bytes_since_checkpoint: AtomicU64,
+    applied_bytes: AtomicU64,
     host: Host,
 }
 
@@ -83,6 +84,7 @@ impl Applied {
             blocks,
             checkpoints,
             bytes_since_checkpoint: AtomicU64::new(0),
+            applied_bytes: AtomicU64::new(0),
             host,
         })
     }
@@ -111,14 +113,20 @@ impl Applied {
         self.bytes_since_checkpoint.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn applied_bytes(&self) -> u64 {
+        self.applied_bytes.load(Ordering::Relaxed)
+    }
+
     /// The term of the last applied entry.
     pub(crate) fn last_term(&self) -> Option<u64> {
         self.lock().last.map(|id| id.leader_id.term)
     }
 
     fn apply_command(&self, state: &mut State, command: Command) -> Vec<Outcome> {
+        let bytes = command.proposal.len() as u64;
         self.bytes_since_checkpoint
-            .fetch_add(command.proposal.len() as u64, Ordering::Relaxed);
+            .fetch_add(bytes, Ordering::Relaxed);
+        self.applied_bytes.fetch_add(bytes, Ordering::Relaxed);
         let proposal = Proposal::decode(command.proposal).unwrap_or_else(|error| {
             // The proposer encoded it and the log's checksum held, so this is a newer version's
             // command. Every replica of this version skips it alike.

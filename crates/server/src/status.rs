@@ -3,6 +3,7 @@
 //! Numbers of nodes and clusters are texts: they have 64 bits, which JSON readers cut off.
 
 use levada_cluster::{ChangeStatus, ClusterStatus, MemberStatus, PartitionStatus};
+use levada_types::NodeId;
 use serde_json::{Value, json};
 
 /// The document.
@@ -27,6 +28,8 @@ fn member(member: &MemberStatus) -> Value {
         "http_address": member.http_address,
         "state": member.state,
         "leads": member.leads,
+        "zone": member.zone,
+        "copies": member.copies,
         "draining": member.draining,
         "leaving": member.leaving,
     })
@@ -47,15 +50,20 @@ fn partition(partition: &PartitionStatus) -> Value {
         .iter()
         .map(|(node, lag)| (node.to_string(), (*lag).into()))
         .collect();
+    let names =
+        |nodes: &[NodeId]| -> Vec<String> { nodes.iter().map(ToString::to_string).collect() };
+    let copy = partition.copy.as_ref();
     json!({
         "partition": partition.partition.0,
         "leader": partition.leader.map(|node| node.to_string()),
         "preferred": partition.preferred.map(|node| node.to_string()),
         "spread": partition.spread.map(|node| node.to_string()),
-        "term": partition.term,
-        "last_log_index": partition.last_log_index,
-        "applied_index": partition.applied_index,
-        "voters": partition.voters.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "set": names(&partition.set),
+        "placed": partition.placed,
+        "term": copy.map(|copy| copy.term),
+        "last_log_index": copy.map(|copy| copy.last_log_index),
+        "applied_index": copy.map(|copy| copy.applied_index),
+        "voters": copy.map(|copy| names(&copy.voters)),
         "lag": lag,
     })
 }
@@ -63,7 +71,7 @@ fn partition(partition: &PartitionStatus) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use levada_types::{NodeId, PartitionId};
+    use levada_types::PartitionId;
 
     #[test]
     fn a_status_is_a_document() {
@@ -78,10 +86,9 @@ mod tests {
                 leader: Some(NodeId(7)),
                 preferred: None,
                 spread: None,
-                term: 2,
-                last_log_index: 9,
-                applied_index: 8,
-                voters: vec![NodeId(7)],
+                set: vec![NodeId(7)],
+                placed: true,
+                copy: None,
                 lag: [(NodeId(7), 1)].into(),
             }],
         };
@@ -93,6 +100,8 @@ mod tests {
             (&json!(false), &json!("starting"))
         );
         assert_eq!(document["partitions"][0]["leader"], "n7");
+        assert_eq!(document["partitions"][0]["set"], json!(["n7"]));
+        assert_eq!(document["partitions"][0]["term"], Value::Null);
         assert_eq!(document["partitions"][0]["lag"]["n7"], 1);
     }
 }

@@ -63,6 +63,8 @@ pub struct Peers {
     pub address: String,
     /// All of them, this one included.
     pub members: Vec<String>,
+    /// What this node fails together with, such as a rack or a site; empty if not said.
+    pub zone: String,
 }
 
 /// What is logged, and how.
@@ -204,6 +206,16 @@ fn overlay(
         }
         file.peers.members = members;
     }
+    if let Some(value) = get("LEVADA_PEERS_ZONE") {
+        if !file::is_zone(&value) {
+            return Err(ConfigError::Variable {
+                name: "LEVADA_PEERS_ZONE",
+                value,
+                expected: format!("expected {}", file::ZONE_EXPECTED),
+            });
+        }
+        file.peers.zone = Some(value);
+    }
     if let Some(value) = get("LEVADA_PUBLIC_URL") {
         if !file::is_base_url(&value) {
             let expected = format!("expected {}", file::URL_EXPECTED);
@@ -273,7 +285,7 @@ fn peers(
 ) -> Result<Option<Peers>, ConfigError> {
     let together = |text: String| Err(ConfigError::Together(text));
     match (file.listen, file.members.is_empty()) {
-        (None, true) if file.address.is_none() => return Ok(None),
+        (None, true) if file.address.is_none() && file.zone.is_none() => return Ok(None),
         (None, _) => return together("peers.members is set and peers.listen is not: say where this node listens for the others, such as 0.0.0.0:7100".into()),
         (Some(_), true) => return together("peers.listen is set and peers.members is not: name every node of the cluster, this one included; or leave out both for a node that is alone".into()),
         (Some(_), false) => {}
@@ -298,6 +310,7 @@ fn peers(
             listen,
             address,
             members: file.members,
+            zone: file.zone.unwrap_or_default(),
         })),
         None => together(format!(
             "which of peers.members ({}) is this node? Set peers.address or LEVADA_PEERS_ADDRESS to one of them",

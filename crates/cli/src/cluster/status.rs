@@ -29,7 +29,8 @@ pub(super) fn table(document: &Value) -> String {
     let has_zones =
         list(&document["members"]).any(|m| m["zone"].as_str().is_some_and(|z| !z.is_empty()));
     let all = list(&document["members"]).count();
-    let has_sets = list(&document["partitions"]).any(|p| list(&p["set"]).count() < all);
+    let has_sets =
+        list(&document["partitions"]).any(|p| p["set"].is_array() && list(&p["set"]).count() < all);
     let mut heads = vec!["node", "peers", "clients", "state", "leads"];
     let mut keys = vec!["node", "peer_address", "http_address", "state", "leads"];
     for (shown, name) in [(has_sets, "copies"), (has_zones, "zone")] {

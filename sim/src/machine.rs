@@ -198,6 +198,7 @@ impl Machine {
             members: (0..self.members).map(|m| address(m).to_string()).collect(),
             peers_address: address(self.id).to_string(),
             http_address: String::new(),
+            zone: String::new(),
             partitions: self.partitions,
         }
     }

@@ -284,15 +284,21 @@ class Cluster:
         return self
 
     def missing(self):
-        """What keeps the cluster from being whole: every running node a voter of every partition, and led."""
+        """What keeps the cluster from being whole: every partition led, and voted on by the nodes of its set."""
         seen = [node.document("/_levada/status") for node in self.nodes]
         if not all(seen):
             return "a node does not answer"
         nodes = {status.get("node") for status in seen}
         for status in seen:
             for partition in status.get("partitions") or [{}]:
-                if set(partition.get("voters", ())) != nodes:
-                    return f"partition {partition.get('partition')} has voters {partition.get('voters')} of {nodes}"
+                wanted = set(partition.get("set", ()))
+                if not wanted or not wanted <= nodes or len(wanted) < min(3, len(nodes)):
+                    return f"partition {partition.get('partition')} should be on {wanted} of {nodes}"
+                voters = partition.get("voters")
+                if (status["node"] in wanted) != (voters is not None) and partition["partition"] != 0:
+                    return f"{status['node']} has or lacks a copy of partition {partition.get('partition')}"
+                if voters is not None and set(voters) != wanted:
+                    return f"partition {partition.get('partition')} has voters {voters}, not {wanted}"
                 if partition.get("leader") not in nodes:
                     return f"partition {partition.get('partition')} has no leader"
         return None

@@ -19,12 +19,12 @@ use tokio_util::sync::CancellationToken;
 use crate::balance::balance;
 use crate::bootstrap::{Bootstrap, Membership};
 use crate::broker::Broker;
-use crate::core::{Core, Route};
-use crate::driver::{adopt_members, drive};
+use crate::core::Core;
+use crate::driver::adopt_members;
 use crate::environment::{AskSpace, Environment};
 use crate::node::NodeOptions;
 use crate::steward::steward;
-use crate::{NodeStats, QueueCounts, moves, reconcile, ship, standing};
+use crate::{NodeStats, QueueCounts, hearsay, hosting, loads, standing};
 
 /// While a peer is missing, an election of what it led is pressed for this often: the first to stand may
 /// lack an entry, or the lease of a silent leader may still hold. Afterwards the time-outs do the rest.
@@ -49,12 +49,13 @@ pub(crate) fn start(
     options: &NodeOptions,
 ) {
     let broker = Broker::new(core.clone());
-    for partition in core.partitions.keys().copied() {
-        spawn(core, drive(core.clone(), partition));
-        spawn(core, reconcile::reconcile(broker.clone(), partition));
-        spawn(core, ship::ship(broker.clone(), partition));
-        spawn(core, moves::run_moves(broker.clone(), partition));
+    for route in core.routes() {
+        if let Some(group) = route.group() {
+            hosting::begin(core, &route, &group);
+        }
     }
+    spawn(core, hosting::watch(core.clone()));
+    spawn(core, loads::measure(core.clone()));
     spawn(
         core,
         watch_members(core.clone(), bootstrap.clone(), membership.clone()),
@@ -88,14 +89,26 @@ pub(crate) fn start(
             bootstrap.clone(),
             cluster,
             membership,
-            options.http_address.clone(),
+            Own {
+                http_address: options.http_address.clone(),
+                zone: options.zone.clone(),
+            },
         ),
     );
 }
 
 /// A task that ends with the node.
-fn spawn(core: &Core, task: impl Future<Output = ()> + Send + 'static) {
-    let stop = core.stop.clone();
+pub(crate) fn spawn(core: &Core, task: impl Future<Output = ()> + Send + 'static) {
+    spawn_until(core, &core.stop, task);
+}
+
+/// A task that ends with something else, and with the node.
+pub(crate) fn spawn_until(
+    core: &Core,
+    stop: &CancellationToken,
+    task: impl Future<Output = ()> + Send + 'static,
+) {
+    let stop = stop.clone();
     core.tasks.spawn(async move {
         tokio::select! {
             () = stop.cancelled() => {}
@@ -111,7 +124,7 @@ async fn settle(
     bootstrap: Arc<Bootstrap>,
     cluster: u64,
     membership: Membership,
-    http: String,
+    own: Own,
 ) {
     let core = &broker.core;
     if membership.founder {
@@ -119,25 +132,41 @@ async fn settle(
             bootstrap.adopt_others(cluster, &membership).await;
         }
         let members = membership.members();
-        for route in core.partitions.values() {
-            if let Err(error) = route.group.initialize(&members).await {
-                tracing::error!(partition = %route.group.id(), %error, "the partition could not be begun");
+        for group in core.hosted() {
+            // A copy that came back is part of a group that there is.
+            if core.replicas.was_given_away(group.id()) || is_added(core, group.id()) {
+                continue;
+            }
+            if let Err(error) = group.initialize(&members).await {
+                tracing::error!(partition = %group.id(), %error, "the partition could not be begun");
             }
         }
     }
     if membership.members.len() == 1 {
         // Alone, there is nobody to wait for.
-        for route in core.partitions.values() {
-            route.group.elect().await;
+        for group in core.hosted() {
+            group.elect().await;
         }
     }
     adopt_members(core);
-    while !say_who_is_here(&broker, &membership, &http).await {
+    while !say_who_is_here(&broker, &membership, &own).await {
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
-async fn say_who_is_here(broker: &Broker, membership: &Membership, http: &str) -> bool {
+/// What a node says of itself in the catalog, beside where its peers reach it.
+struct Own {
+    http_address: String,
+    zone: String,
+}
+
+/// Whether the partition is none of those that the cluster was made with.
+fn is_added(core: &Core, partition: PartitionId) -> bool {
+    core.directory
+        .read(|catalog| catalog.placed(partition).is_some())
+}
+
+async fn say_who_is_here(broker: &Broker, membership: &Membership, own: &Own) -> bool {
     if broker.catch_up_catalog().await.is_err() {
         return false;
     }
@@ -164,7 +193,8 @@ async fn say_who_is_here(broker: &Broker, membership: &Membership, http: &str) -
         let listed = known.get(&me);
         let row = MemberRow {
             peer_address: address,
-            http_address: http.to_owned(),
+            http_address: own.http_address.clone(),
+            zone: own.zone.clone(),
             ..listed.cloned().unwrap_or(MemberRow {
                 node: me,
                 ..MemberRow::default()
@@ -206,6 +236,10 @@ async fn watch_members(core: Arc<Core>, bootstrap: Arc<Bootstrap>, mut membershi
                     .clone()
                     .run_until_cancelled_owned(watch_peer(core.clone(), address.clone()));
                 spawn(&core, watching.map(|_| ()));
+                let listening = left
+                    .clone()
+                    .run_until_cancelled_owned(hearsay::listen(core.clone(), address.clone()));
+                spawn(&core, listening.map(|_| ()));
                 watched.insert(address.clone(), left);
             }
         }
@@ -219,8 +253,10 @@ async fn watch_members(core: Arc<Core>, bootstrap: Arc<Bootstrap>, mut membershi
             stays
         });
         let now: BTreeMap<u64, String> = members.iter().map(|(n, a)| (n.0, a.clone())).collect();
-        if now != membership.members {
+        let partitions = u32::try_from(core.partition_count()).unwrap_or(u32::MAX);
+        if now != membership.members || partitions != membership.partitions {
             membership.members = now;
+            membership.partitions = partitions;
             if let Err(error) = bootstrap.store(core.members.cluster(), &membership) {
                 tracing::error!(error, "the members could not be written down");
             }
@@ -239,10 +275,9 @@ async fn watch_members(core: Arc<Core>, bootstrap: Arc<Bootstrap>, mut membershi
 }
 
 fn is_in_a_group(core: &Core, address: &str) -> bool {
-    let addresses = |route: &Route| route.group.status().addresses;
-    core.partitions
-        .values()
-        .any(|route| addresses(route).values().any(|at| at == address))
+    core.hosted()
+        .iter()
+        .any(|group| group.status().addresses.values().any(|at| at == address))
 }
 
 async fn watch_peer(core: Arc<Core>, address: String) {
@@ -287,8 +322,10 @@ async fn beat(core: Arc<Core>) {
 /// Finds out when this node holds what the others had acknowledged when it started: until then another one
 /// should not be stopped for an upgrade.
 async fn catch_up(broker: Broker) {
-    let caught_up = broker.core.partitions.values().map(|route| async {
-        while broker.catch_up(&route.group).await.is_err() {
+    let hosted = broker.core.hosted();
+    let is_here = |id| broker.core.route(id).is_some_and(|r| r.group().is_some());
+    let caught_up = hosted.iter().map(|group| async {
+        while broker.catch_up(group).await.is_err() && is_here(group.id()) {
             tokio::time::sleep(LOOK_EVERY).await;
         }
     });
@@ -359,9 +396,9 @@ pub(crate) fn stats(
 ) -> NodeStats {
     let (log, blocks) = (log.stats(), blocks.stats());
     let commits = core
-        .partitions
-        .values()
-        .map(|r| r.group.commits())
+        .hosted()
+        .iter()
+        .map(|group| group.commits())
         .fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
     NodeStats {
         queues: queues

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use levada_replica::Group;
 use levada_rpc::PeerState;
-use levada_types::{NodeId, PartitionId};
+use levada_types::NodeId;
 
-use crate::core::{Core, Route};
+use crate::core::Core;
 use crate::leaders;
 
 /// How often the balance is looked at.
@@ -32,34 +33,27 @@ pub(crate) async fn balance(core: Arc<Core>) {
             return;
         }
         core.replicas.set_passive(core.passive());
-        let due = core
-            .partitions
+        let hosted = core.hosted();
+        let due = hosted
             .iter()
-            .filter(|(_, route)| route.group.is_leader())
-            .filter_map(|(partition, route)| {
-                Some((route, heir(&core, *partition, route, &looks_up)?))
-            });
-        for (route, heir) in due.take(HANDED_OVER_AT_ONCE) {
-            route.group.transfer_leader(heir).await;
+            .filter(|group| group.is_leader())
+            .filter_map(|group| Some((group, heir(&core, group, &looks_up)?)));
+        for (group, heir) in due.take(HANDED_OVER_AT_ONCE) {
+            group.transfer_leader(heir).await;
         }
     }
 }
 
 /// Who should lead instead of this node, if it can now.
-fn heir(
-    core: &Core,
-    partition: PartitionId,
-    route: &Route,
-    looks_up: &BTreeMap<NodeId, u32>,
-) -> Option<NodeId> {
-    let preferred = core.preferred_leader(partition)?;
+fn heir(core: &Core, group: &Group, looks_up: &BTreeMap<NodeId, u32>) -> Option<NodeId> {
+    let preferred = core.preferred_leader(group.id())?;
     if preferred == core.node {
         return None;
     }
     let is_well = looks_up
         .get(&preferred)
         .is_some_and(|looks| *looks >= LOOKS_BEFORE_HANDING_BACK);
-    if is_well && leaders::can_lead(core, route, preferred).is_ok() {
+    if is_well && leaders::can_lead(core, group, preferred).is_ok() {
         return Some(preferred);
     }
     // A node that should lead nothing does not wait for the best.
@@ -67,7 +61,7 @@ fn heir(
     if !passive.contains(&core.node) {
         return None;
     }
-    leaders::heirs(core, route)
+    leaders::heirs(core, group)
         .into_iter()
-        .find(|node| !passive.contains(node) && leaders::can_lead(core, route, *node).is_ok())
+        .find(|node| !passive.contains(node) && leaders::can_lead(core, group, *node).is_ok())
 }

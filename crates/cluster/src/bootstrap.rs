@@ -41,6 +41,9 @@ pub(crate) struct Membership {
     pub(crate) members: BTreeMap<u64, String>,
     /// This node made the cluster, and begins each group that was not begun.
     pub(crate) founder: bool,
+    /// This node came to a cluster that there was: it has copies of those partitions only that it is given.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) joined: bool,
     /// When the node was taken out of the cluster, in milliseconds since the epoch: it never speaks again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) removed_at: Option<u64>,
@@ -174,6 +177,7 @@ impl Bootstrap {
             partitions,
             members,
             founder: true,
+            joined: false,
             removed_at: None,
         };
         self.store(cluster, &membership)?;
@@ -280,6 +284,7 @@ impl Bootstrap {
             partitions: reply.partitions,
             members,
             founder: false,
+            joined: true,
             removed_at: None,
         };
         self.store(reply.cluster, &membership)?;
@@ -377,6 +382,7 @@ impl Bootstrap {
             partitions: request.partitions,
             members,
             founder: false,
+            joined: false,
             removed_at: None,
         };
         self.store(request.cluster, &membership)?;
@@ -450,7 +456,7 @@ impl Bootstrap {
         proto::JoinReply {
             cluster: core.members.cluster(),
             members: members_to(&rows),
-            partitions: core.partitions.len() as u32,
+            partitions: core.partition_count() as u32,
             refusal: String::new(),
         }
     }

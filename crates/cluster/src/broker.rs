@@ -14,6 +14,7 @@ use levada_types::{AccountId, PartitionId, QueueId, QueueName, Region};
 use tokio::time::Instant;
 
 use crate::core::Core;
+use crate::placement::{Spot, choose_parts};
 use crate::{Queue, QueueCounts, RouteError};
 
 /// The outcome of a change of the catalog: what it gave, or why it was refused.
@@ -240,25 +241,23 @@ impl Broker {
     /// The partitions for a new queue: one for a FIFO queue or on a single node, else some that are led
     /// by different nodes when all is well.
     fn place(&self, name: &str, fifo: bool) -> Vec<u32> {
-        let data: Vec<u32> = self
-            .core
-            .partitions
-            .keys()
-            .map(|p| p.0)
-            .filter(|p| *p != 0)
+        let core = &self.core;
+        let spots: Vec<Spot> = core
+            .open_for_queues()
+            .into_iter()
+            .map(|partition| Spot {
+                partition: partition.0,
+                leader: core.preferred_leader(partition),
+                bytes_per_s: core.loads.of(partition),
+                queues: core.directory.read(|c| c.parts_in(partition)),
+            })
             .collect();
         let parts = if fifo {
             1
         } else {
-            QUEUE_PARTS.min(self.core.members.all().len())
-        }
-        .clamp(1, data.len());
-        let start = name.bytes().fold(0usize, |h, b| {
-            h.wrapping_mul(31).wrapping_add(usize::from(b))
-        });
-        (0..parts)
-            .map(|i| data[(start.wrapping_add(i)) % data.len()])
-            .collect()
+            QUEUE_PARTS.min(core.members.all().len()).max(1)
+        };
+        choose_parts(&spots, parts, name)
     }
 
     async fn make_ready(&self, row: &QueueRow) -> Change<Arc<Queue>> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 
 use levada_replica::{Group, Replicas};
 use levada_rpc::PeerState;
@@ -16,7 +16,9 @@ use crate::backup::Sessions;
 use crate::directory::Directory;
 use crate::environment::AskSpace;
 use crate::lane::Lane;
+use crate::loads::Loads;
 use crate::members::Members;
+use crate::place::Place;
 use crate::placement;
 use crate::proposer::Proposer;
 use crate::reader::Reader;
@@ -30,8 +32,8 @@ pub(crate) struct Core {
     pub(crate) reader: Arc<Reader>,
     pub(crate) waiters: Waiters,
     pub(crate) directory: Directory,
-    /// Every partition; they do not change while the process runs.
-    pub(crate) partitions: BTreeMap<PartitionId, Route>,
+    /// Every partition, hosted here or not. None ever goes.
+    pub(crate) partitions: RwLock<BTreeMap<PartitionId, Arc<Route>>>,
     /// The disk is nearly full: what would make it fuller is refused.
     pub(crate) disk_full: AtomicBool,
     /// Ends the node's tasks.
@@ -55,13 +57,25 @@ pub(crate) struct Core {
     pub(crate) space: Arc<AskSpace>,
     /// The catalog's generation, for those who look for work in it.
     pub(crate) catalog: watch::Sender<u64>,
+    /// Where copies should be has changed.
+    pub(crate) placement_changed: Notify,
+    /// Some partition has no copy here, or should not have one: its leader is known from hearsay.
+    pub(crate) partial: watch::Sender<bool>,
+    /// Changes whenever this node begins or ceases to lead a partition.
+    pub(crate) led: watch::Sender<u64>,
+    /// How much each partition is written to.
+    pub(crate) loads: Loads,
+    /// Parts of queues that are watched elsewhere for polls that are parked here.
+    pub(crate) far: Mutex<BTreeSet<(QueueId, PartitionId)>>,
     /// Chooses where a receive begins to look.
     pub(crate) turn: AtomicU64,
 }
 
 /// The ways to one partition.
 pub(crate) struct Route {
-    pub(crate) group: Arc<Group>,
+    pub(crate) place: Arc<Place>,
+    /// Ends what runs for this node's copy, if it has one.
+    pub(crate) hosting: Mutex<CancellationToken>,
     /// For what changes something.
     pub(crate) writes: Lane,
     /// For claims, which need not go through Raft when there is nothing.
@@ -86,6 +100,8 @@ pub(crate) struct Changed {
 pub(crate) struct Pending {
     /// Everything: leadership or the whole catalog is new.
     pub(crate) all: bool,
+    /// The members, or where copies should be.
+    pub(crate) members: bool,
     /// Else these queues.
     pub(crate) queues: BTreeSet<QueueId>,
 }
@@ -98,6 +114,11 @@ impl Changed {
 
     pub(crate) fn all(&self) {
         self.lock().all = true;
+        self.notify.notify_one();
+    }
+
+    pub(crate) fn members(&self) {
+        self.lock().members = true;
         self.notify.notify_one();
     }
 
@@ -114,10 +135,11 @@ impl Changed {
 
 impl Route {
     pub(crate) fn new(proposer: Proposer) -> Self {
-        let group = proposer.group.clone();
+        let place = proposer.place.clone();
         let proposer = Arc::new(proposer);
         Self {
-            group,
+            place,
+            hosting: Mutex::default(),
             writes: Lane::start(proposer.clone(), true),
             // Few poll at one time, and each claim is for up to ten messages: there is little to gather, and
             // every message would wait for it.
@@ -127,11 +149,52 @@ impl Route {
             ship: Notify::new(),
         }
     }
+
+    pub(crate) fn partition(&self) -> PartitionId {
+        self.place.partition()
+    }
+
+    /// This node's copy, if it has one.
+    pub(crate) fn group(&self) -> Option<Arc<Group>> {
+        self.place.group()
+    }
+
+    /// This node's copy, if it leads by it.
+    pub(crate) fn led_group(&self) -> Option<Arc<Group>> {
+        self.group().filter(|group| group.is_leader())
+    }
+
+    /// The leader, as far as is known.
+    pub(crate) fn leader(&self) -> Option<NodeId> {
+        self.place.leader()
+    }
 }
 
 impl Core {
-    pub(crate) fn route(&self, partition: PartitionId) -> Option<&Route> {
-        self.partitions.get(&partition)
+    pub(crate) fn route(&self, partition: PartitionId) -> Option<Arc<Route>> {
+        self.all_routes().get(&partition).cloned()
+    }
+
+    /// Every partition's, in order.
+    pub(crate) fn routes(&self) -> Vec<Arc<Route>> {
+        self.all_routes().values().cloned().collect()
+    }
+
+    /// This node's copies.
+    pub(crate) fn hosted(&self) -> Vec<Arc<Group>> {
+        self.all_routes()
+            .values()
+            .filter_map(|route| route.group())
+            .collect()
+    }
+
+    /// How many partitions there are, the catalog among them.
+    pub(crate) fn partition_count(&self) -> usize {
+        self.all_routes().len()
+    }
+
+    fn all_routes(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<PartitionId, Arc<Route>>> {
+        self.partitions.read().unwrap_or_else(|e| e.into_inner())
     }
 
     /// Resolves when the catalog is of another generation than `than`.
@@ -142,8 +205,8 @@ impl Core {
     }
 
     /// Whether the leader that this node knows of lives, as far as it sees.
-    pub(crate) fn leader_is_healthy(&self, group: &Group) -> bool {
-        match group.leader() {
+    pub(crate) fn is_healthy(&self, leader: Option<NodeId>) -> bool {
+        match leader {
             None => false,
             Some(leader) if leader == self.node => true,
             Some(leader) => self.members.state(leader) == Some(PeerState::Up),
@@ -152,13 +215,13 @@ impl Core {
 
     /// Looks again at the health of every partition's leader.
     pub(crate) fn refresh_health(&self) {
-        for route in self.partitions.values() {
-            self.refresh_health_of(route);
+        for route in self.routes() {
+            self.refresh_health_of(&route);
         }
     }
 
     pub(crate) fn refresh_health_of(&self, route: &Route) {
-        let healthy = self.leader_is_healthy(&route.group);
+        let healthy = self.is_healthy(route.leader());
         route
             .healthy
             .send_if_modified(|was| std::mem::replace(was, healthy) != healthy);
@@ -173,6 +236,23 @@ impl Core {
         })
     }
 
+    /// What a member fails together with.
+    pub(crate) fn zone_of(&self, node: NodeId) -> String {
+        self.directory
+            .read(|c| c.member(node).map(|m| m.zone.clone()).unwrap_or_default())
+    }
+
+    /// The members that should have a copy of the partition.
+    pub(crate) fn set_of(&self, partition: PartitionId) -> Vec<NodeId> {
+        let row = self
+            .directory
+            .read(|c| c.placed(partition).map(|row| row.nodes.clone()));
+        match row {
+            Some(nodes) => nodes.into_iter().map(NodeId).collect(),
+            None => self.members.all().into_keys().collect(),
+        }
+    }
+
     /// The node that should lead the partition when all is well.
     pub(crate) fn preferred_leader(&self, partition: PartitionId) -> Option<NodeId> {
         let wish = self.directory.read(|c| c.wanted_leader(partition));
@@ -185,6 +265,11 @@ impl Core {
     }
 
     fn leader_by(&self, wish: Option<NodeId>, partition: PartitionId) -> Option<NodeId> {
+        if let Some(row) = self.directory.read(|c| c.placed(partition).cloned()) {
+            let nodes: Vec<NodeId> = row.nodes.into_iter().map(NodeId).collect();
+            let first = NodeId(row.leader);
+            return placement::leader_of_set(&nodes, first, &self.passive(), wish, partition);
+        }
         let members: Vec<NodeId> = self.members.all().into_keys().collect();
         placement::preferred_leader(&members, &self.passive(), wish, partition)
     }

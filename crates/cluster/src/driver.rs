@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use levada_engine::proto::{Command, Tick, command};
+use levada_replica::{Group, Pending};
 use levada_types::{NodeId, PartitionId, Timestamp};
 use tokio::time::Instant;
 
@@ -16,45 +17,44 @@ const TICK_PAUSE: Duration = Duration::from_millis(10);
 /// A time so far ahead that it is looked at again before.
 const FAR: Duration = Duration::from_secs(3600);
 
-/// Runs for one partition until the process ends.
-pub(crate) async fn drive(core: Arc<Core>, partition: PartitionId) {
-    let Some(route) = core.route(partition) else {
-        return;
-    };
+/// Runs as long as the node has its copy of the partition.
+pub(crate) async fn drive(core: Arc<Core>, route: Arc<Route>, group: Arc<Group>) {
+    let partition = group.id();
     let mut known = None;
     let mut ticked = Instant::now();
     loop {
         // By the same watch as `leader_changed`: the replica's own state may say so a moment later, and
         // nothing would bring this loop round again.
-        let leading = route.group.leader() == Some(core.node);
-        let due = leading
-            .then(|| route.group.read(|p| p.next_due()))
-            .flatten();
-        route.group.events().arm(due);
+        let leading = group.leader() == Some(core.node);
+        let due = leading.then(|| group.read(|p| p.next_due())).flatten();
+        group.events().arm(due);
         tokio::select! {
-            pending = route.group.events().next() => {
-                for (queue, count) in pending.wake {
-                    core.waiters.wake(queue, count);
+            pending = group.events().next() => {
+                for (queue, count) in &pending.wake {
+                    core.waiters.wake(*queue, *count);
                 }
                 if !pending.outbox.is_empty() {
                     route.ship.notify_one();
                 }
                 if partition == PartitionId::CATALOG {
-                    catalog_changed(&core, &pending.catalog_queues, pending.catalog_other || pending.replaced);
+                    catalog_changed(&core, &pending);
                 }
                 if pending.replaced {
                     core.waiters.wake_all();
                 }
             }
-            () = until(&route, due, ticked) => {
+            () = until(&group, due, ticked) => {
                 ticked = Instant::now();
                 let tick = Command { kind: Some(command::Kind::Tick(Tick {})) };
                 // Without an answer it is tried again: what is due stays due.
                 let _ = route.writes.submit(tick, 0, Duration::from_secs(1)).await;
             }
-            leader = route.group.leader_changed(known) => {
+            leader = group.leader_changed(known) => {
+                if known == Some(core.node) || leader == Some(core.node) {
+                    core.led.send_modify(|led| *led = led.wrapping_add(1));
+                }
                 known = leader;
-                core.refresh_health_of(route);
+                core.refresh_health_of(&route);
                 route.changed.all();
                 route.ship.notify_one();
                 // The new leader may hold what a poll could not get from the old one.
@@ -65,28 +65,34 @@ pub(crate) async fn drive(core: Arc<Core>, partition: PartitionId) {
 }
 
 /// Sleeps until the partition's time reaches `due`; for ever without one.
-async fn until(route: &&Route, due: Option<Timestamp>, ticked: Instant) {
+async fn until(group: &Group, due: Option<Timestamp>, ticked: Instant) {
     let Some(due) = due else {
         return std::future::pending().await;
     };
-    let ahead = Duration::from_millis(due.millis_since(route.group.now())).min(FAR);
+    let ahead = Duration::from_millis(due.millis_since(group.now())).min(FAR);
     tokio::time::sleep_until((Instant::now() + ahead).max(ticked + TICK_PAUSE)).await;
 }
 
-fn catalog_changed(
-    core: &Core,
-    queues: &std::collections::BTreeSet<levada_types::QueueId>,
-    all: bool,
-) {
+fn catalog_changed(core: &Core, pending: &Pending) {
+    let all = pending.catalog_other || pending.replaced;
     if all {
         adopt_members(core);
     }
+    if all || !pending.catalog_partitions.is_empty() {
+        core.placement_changed.notify_one();
+    }
     core.catalog
         .send_replace(core.directory.group().events().catalog_generation());
-    for route in core.partitions.values() {
+    let queues = &pending.catalog_queues;
+    for route in core.routes() {
         if all {
             route.changed.all();
-        } else if !queues.is_empty() {
+            continue;
+        }
+        if pending.catalog_partitions.contains(&route.partition()) {
+            route.changed.members();
+        }
+        if !queues.is_empty() {
             route.changed.queues(queues);
         }
     }

@@ -17,7 +17,7 @@ use crate::broker::Broker;
 use crate::core::Core;
 use crate::messages::counts_here;
 use crate::proposer::{NO_REPLICA, NOT_LEADER, UNKNOWN, propose_at_leader};
-use crate::{leaders, method, proto, report};
+use crate::{backup, far, hearsay, hosting, leaders, method, proto, report};
 
 /// Remote refusal: the node is not ready, or of another cluster.
 const NOT_A_MEMBER: u32 = 203;
@@ -80,6 +80,10 @@ impl PeerHandler for Handler {
                 method::SPARE => spare(core).await,
                 method::FETCH_BLOCK => fetch_block(&core, partition, body).await,
                 method::REPORT => Ok(report::of_this_node(&core).encode_to_vec().into()),
+                method::LED => hearsay::answer(&core, body).await,
+                method::RELEASE => hosting::answer_release(&core, partition, from.node).await,
+                method::AWAIT => far::answer(&core, partition, body).await,
+                method::BACKUP => backup::answer(Broker::new(core), partition, body).await,
                 method::HAND_OVER => leaders::answer_hand_over(&core, partition, body).await,
                 other => Err(RemoteError::new(
                     MALFORMED,
@@ -116,7 +120,8 @@ pub(crate) fn malformed(error: impl std::fmt::Display) -> RemoteError {
 
 async fn propose(core: &Core, partition: PartitionId, body: Bytes) -> Result<Bytes, RemoteError> {
     let request = proto::ProposeRequest::decode(body).map_err(malformed)?;
-    let route = core.route(partition).ok_or_else(|| {
+    let hosted = core.route(partition).and_then(|route| route.group());
+    let group = hosted.ok_or_else(|| {
         RemoteError::new(
             NO_REPLICA,
             format!("this node has no replica of {partition}"),
@@ -126,7 +131,7 @@ async fn propose(core: &Core, partition: PartitionId, body: Bytes) -> Result<Byt
     read_proposal(request.proposal.clone()).map_err(malformed)?;
     let count = request.commands as usize;
     let answer = propose_at_leader(
-        &route.group,
+        &group,
         &core.reader,
         request.proposal,
         &request.claims_from,
@@ -149,10 +154,8 @@ async fn propose(core: &Core, partition: PartitionId, body: Bytes) -> Result<Byt
 
 async fn counts(core: &Core, partition: PartitionId, body: Bytes) -> Result<Bytes, RemoteError> {
     let request = proto::CountsRequest::decode(body).map_err(malformed)?;
-    let leads = core
-        .route(partition)
-        .is_some_and(|route| route.group.is_leader());
-    if !leads {
+    let leads = core.route(partition).and_then(|route| route.led_group());
+    if leads.is_none() {
         return Err(RemoteError::new(
             NOT_LEADER,
             "this node does not lead the partition",

@@ -247,7 +247,7 @@ fn judge_files(dir: &Path) -> Vec<Finding> {
         Ok(log) => log,
         Err(error) => return vec![Finding::problem(error.to_string())],
     };
-    let partitions = log.partitions();
+    let partitions = held_by(&log);
     let mut findings = vec![Finding::fine(format!(
         "the log holds {} partitions",
         partitions.len()
@@ -259,6 +259,13 @@ fn judge_files(dir: &Path) -> Vec<Finding> {
     findings
 }
 
+/// Partitions of which the log holds a copy, and not just the mark of one that was given away.
+fn held_by(log: &LogStore) -> Vec<PartitionId> {
+    let mut partitions = log.partitions();
+    partitions.retain(|partition| !levada_replica::is_mark(*partition));
+    partitions
+}
+
 fn judge_checkpoints(
     log: &LogStore,
     checkpoints: &CheckpointStore,
@@ -266,7 +273,7 @@ fn judge_checkpoints(
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     let (mut saved, mut named) = (0, BTreeSet::new());
-    for partition in log.partitions() {
+    for partition in held_by(log) {
         match checkpoints.load_reaching(partition, log.floor(partition)) {
             Ok(None) => {}
             Ok(Some(checkpoint)) => match Partition::restore(partition, checkpoint.rows) {

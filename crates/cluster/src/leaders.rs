@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use levada_replica::Group;
 use levada_rpc::{Class, PeerState, RemoteError};
 use levada_types::{NodeId, PartitionId};
 use prost::Message as _;
@@ -21,8 +22,8 @@ const HEIR_TIMEOUT: Duration = Duration::from_secs(3);
 const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// At the leader: whether a member could lead the partition now, else why not.
-pub(crate) fn can_lead(core: &Core, route: &Route, node: NodeId) -> Result<(), String> {
-    let status = route.group.status();
+pub(crate) fn can_lead(core: &Core, group: &Group, node: NodeId) -> Result<(), String> {
+    let status = group.status();
     if !status.voters.contains(&node) {
         return Err(format!("{node} has no vote in it yet"));
     }
@@ -40,8 +41,8 @@ pub(crate) fn can_lead(core: &Core, route: &Route, node: NodeId) -> Result<(), S
 }
 
 /// At the leader: the other voters that are up, those that should lead first, then those that lag least.
-pub(crate) fn heirs(core: &Core, route: &Route) -> Vec<NodeId> {
-    let status = route.group.status();
+pub(crate) fn heirs(core: &Core, group: &Group) -> Vec<NodeId> {
+    let status = group.status();
     let passive = core.passive();
     let mut heirs: Vec<NodeId> = status
         .voters
@@ -49,23 +50,30 @@ pub(crate) fn heirs(core: &Core, route: &Route) -> Vec<NodeId> {
         .copied()
         .filter(|n| *n != core.node && core.members.state(*n) == Some(PeerState::Up))
         .collect();
+    // One that is about to lose its vote would hand over again.
+    let set = core.set_of(group.id());
     heirs.sort_by_key(|n| {
         let matched = status.matched.get(n).copied().unwrap_or(0);
-        (passive.contains(n), std::cmp::Reverse(matched))
+        (
+            !set.contains(n),
+            passive.contains(n),
+            std::cmp::Reverse(matched),
+        )
     });
     heirs
 }
 
 /// Hands over whatever this node leads, to whoever is up; answers how many partitions another leads by now.
 pub(crate) async fn hand_all_over(core: &Core) -> usize {
-    let led = core.partitions.values().filter(|r| r.group.is_leader());
-    let handed = led.map(|route| async move {
-        let Some(heir) = heirs(core, route).into_iter().next() else {
+    let hosted = core.hosted();
+    let led = hosted.iter().filter(|group| group.is_leader());
+    let handed = led.map(|group| async move {
+        let Some(heir) = heirs(core, group).into_iter().next() else {
             return false;
         };
-        route.group.transfer_leader(heir).await;
+        group.transfer_leader(heir).await;
         // At the time-out the others find out by themselves.
-        let changed = route.group.leader_changed(Some(core.node));
+        let changed = group.leader_changed(Some(core.node));
         tokio::time::timeout(HEIR_TIMEOUT, changed).await.is_ok()
     });
     let handed = futures::future::join_all(handed).await;
@@ -74,21 +82,21 @@ pub(crate) async fn hand_all_over(core: &Core) -> usize {
 
 /// Hands a partition over, wherever it is led now; answers when this node knows the new leader.
 pub(crate) async fn hand_over(core: &Core, route: &Route, to: NodeId) -> Result<(), String> {
-    let partition = route.group.id();
-    match route.group.leader() {
-        Some(leader) if leader == to => return Ok(()),
-        Some(leader) if leader == core.node => begin(core, route, to).await?,
-        Some(leader) => ask(core, leader, partition, to).await?,
-        None => {
+    let partition = route.partition();
+    match (route.leader(), route.group()) {
+        (Some(leader), _) if leader == to => return Ok(()),
+        (Some(leader), Some(group)) if leader == core.node => begin(core, &group, to).await?,
+        (Some(leader), _) => ask(core, leader, partition, to).await?,
+        (None, _) => {
             return Err(format!(
                 "{partition} has no leader now; are most of its nodes up?"
             ));
         }
     }
     let taken = async {
-        let mut leader = route.group.leader();
+        let mut leader = route.leader();
         while leader != Some(to) {
-            leader = route.group.leader_changed(leader).await;
+            leader = route.place.leader_changed(leader).await;
         }
     };
     tokio::time::timeout(HAND_OVER_TIMEOUT, taken)
@@ -101,9 +109,9 @@ pub(crate) async fn hand_over(core: &Core, route: &Route, to: NodeId) -> Result<
         })
 }
 
-async fn begin(core: &Core, route: &Route, to: NodeId) -> Result<(), String> {
-    can_lead(core, route, to)?;
-    route.group.transfer_leader(to).await;
+async fn begin(core: &Core, group: &Group, to: NodeId) -> Result<(), String> {
+    can_lead(core, group, to)?;
+    group.transfer_leader(to).await;
     Ok(())
 }
 
@@ -144,8 +152,8 @@ pub(crate) async fn answer_hand_over(
     body: Bytes,
 ) -> Result<Bytes, RemoteError> {
     let request = proto::HandOverRequest::decode(body).map_err(malformed)?;
-    let refusal = match core.route(partition).filter(|r| r.group.is_leader()) {
-        Some(route) => begin(core, route, NodeId(request.to)).await.err(),
+    let refusal = match core.route(partition).and_then(|r| r.led_group()) {
+        Some(group) => begin(core, &group, NodeId(request.to)).await.err(),
         None => Some(format!(
             "{} does not lead {partition} any more; try again",
             core.node

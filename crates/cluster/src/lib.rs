@@ -8,6 +8,7 @@
 //! `ship` (transfers) and `moves` (move tasks); and for the node `bootstrap` and `background`. What an
 //! operator asks for comes by `operations` and `backup`, and the `steward` sees a change of members to its end.
 
+mod assignment;
 mod background;
 pub mod backup;
 mod balance;
@@ -16,23 +17,31 @@ mod broker;
 mod core;
 mod directory;
 mod driver;
+mod easing;
 mod environment;
 mod error;
+mod far;
 mod handler;
+mod hearsay;
+mod hosting;
 mod inspect;
 mod lane;
 mod leaders;
+mod loads;
 mod members;
 mod messages;
 mod method;
 mod moves;
 mod node;
 mod operations;
+mod place;
 mod placement;
+mod placer;
 mod proposer;
 mod queue;
 mod reader;
 mod reconcile;
+mod replica_sets;
 mod report;
 mod ship;
 mod standing;
@@ -51,8 +60,8 @@ pub use environment::{AskSpace, Environment, OpenStores, StorePaths, Stores};
 pub use error::RouteError;
 pub use inspect::{Finding, Severity, inspect, judge_space};
 pub use node::{
-    ChangeStatus, ClusterStatus, MemberStatus, Node, NodeOptions, NodeStats, PartitionStatus,
-    StartError,
+    ChangeStatus, ClusterStatus, CopyStatus, MemberStatus, Node, NodeOptions, NodeStats,
+    PartitionStatus, StartError,
 };
 pub use operations::{OperationError, Operator};
 pub use queue::{Queue, QueueCounts, QueueSettings, ReceiveOptions, Received, ReceivedMessage};

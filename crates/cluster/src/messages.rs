@@ -22,8 +22,8 @@ use crate::{Queue, QueueCounts, ReceiveOptions, Received, ReceivedMessage, Route
 
 /// A receive whose partition has had no leader that lives for so long looks at the queue's other parts.
 const RECEIVE_FAILOVER: Duration = Duration::from_millis(120);
-/// Bytes of messages that have left the core and wait for the disk; every node has a copy, so this one's
-/// speaks for all. A disk that cannot follow for so long is told of to the senders.
+/// Bytes of messages that have left the core and wait for the disk of the node that takes a send: members do
+/// alike work, so that its own speaks for all. A disk that cannot follow for so long is told of to the senders.
 const UNWRITTEN_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// Every so many receives look at another part first, so that a part whose messages nobody takes near
 /// its leader is not starved by a busier one.
@@ -67,14 +67,14 @@ impl Broker {
             .iter()
             .copied()
             .min_by_key(|p| match self.core.route(*p) {
-                Some(route) if self.leads(route) => 0,
+                Some(route) if self.leads(&route) => 0,
                 Some(route) if *route.healthy.borrow() => 1,
                 _ => 2,
             })
     }
 
     fn leads(&self, route: &Route) -> bool {
-        route.group.leader() == Some(self.core.node)
+        route.leader() == Some(self.core.node)
     }
 
     /// Claims messages, waiting for a first one if asked. Dropping the future ends the wait.
@@ -90,6 +90,7 @@ impl Broker {
         let place = self.core.waiters.park(queue.id);
         let mut woken = false;
         loop {
+            self.watch_far_parts(queue)?;
             // In line before looking, so that what comes in between is not missed.
             let mut notified = std::pin::pin!(place.notify.notified());
             notified.as_mut().enable();
@@ -180,7 +181,7 @@ impl Broker {
             let (answer, _) = tokio::select! {
                 answer = claiming => answer?,
                 // The other parts can be asked meanwhile.
-                () = given_up(route), if several => return Err(RouteError::Unavailable),
+                () = given_up(&route), if several => return Err(RouteError::Unavailable),
             };
             match answer.kind {
                 Some(outcome::Kind::Receive(received)) => return Ok(received),
@@ -195,8 +196,11 @@ impl Broker {
         let Some(route) = self.core.route(partition) else {
             return false;
         };
-        let now = route.group.now();
-        route.group.read(|p| {
+        let Some(group) = route.group() else {
+            return true;
+        };
+        let now = group.now();
+        group.read(|p| {
             p.queue(queue).is_none_or(|view| view.claimable_now())
                 || p.next_due().is_some_and(|due| due <= now)
         })
@@ -211,7 +215,7 @@ impl Broker {
             parts.rotate_left(by);
             if !turn.is_multiple_of(RECEIVE_TURN) {
                 parts.sort_by_key(|p| match self.core.route(*p) {
-                    Some(route) => u8::from(!self.leads(route)),
+                    Some(route) => u8::from(!self.leads(&route)),
                     None => 2,
                 });
             }
@@ -284,8 +288,8 @@ impl Broker {
         partition: PartitionId,
     ) -> Result<QueueCounts, RouteError> {
         let route = self.core.route(partition).ok_or(RouteError::Unavailable)?;
-        if !self.leads(route)
-            && let Some(leader) = route.group.leader()
+        if !self.leads(&route)
+            && let Some(leader) = route.leader()
             && let Some(peer) = self.core.members.peer(leader)
         {
             let body = peer::CountsRequest { queue: queue.0 }
@@ -321,29 +325,25 @@ pub(crate) async fn counts_here(
     let Some(route) = core.route(partition) else {
         return QueueCounts::default();
     };
-    if route.group.is_leader()
-        && !route.group.leads_with_all_applied()
-        && let Ok(index) = route.group.read_index().await
+    let Some(group) = route.group() else {
+        return QueueCounts::default();
+    };
+    if group.is_leader()
+        && !group.leads_with_all_applied()
+        && let Ok(index) = group.read_index().await
     {
         // A new leader: what was committed before it may not be applied yet.
-        route
-            .group
-            .wait_applied(index, Duration::from_secs(1))
-            .await;
+        group.wait_applied(index, Duration::from_secs(1)).await;
     }
-    let now = route.group.now();
-    if route.group.is_leader()
-        && route
-            .group
-            .read(|p| p.next_due().is_some_and(|due| due <= now))
-    {
+    let now = group.now();
+    if group.is_leader() && group.read(|p| p.next_due().is_some_and(|due| due <= now)) {
         let tick = Command {
             kind: Some(command::Kind::Tick(Tick {})),
         };
         // Without it the counts are those of a moment ago, which is what they are called.
         let _ = route.writes.submit(tick, 0, Duration::from_secs(1)).await;
     }
-    route.group.read(|p| {
+    group.read(|p| {
         p.queue(queue)
             .map_or_else(QueueCounts::default, |view| QueueCounts {
                 ready: view.counts.ready,

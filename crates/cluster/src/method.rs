@@ -10,3 +10,7 @@ pub(crate) const SPARE: u32 = 70;
 pub(crate) const REPORT: u32 = 71;
 pub(crate) const HAND_OVER: u32 = 72;
 pub(crate) const STANDING: u32 = 73;
+pub(crate) const LED: u32 = 74;
+pub(crate) const RELEASE: u32 = 75;
+pub(crate) const AWAIT: u32 = 76;
+pub(crate) const BACKUP: u32 = 77;

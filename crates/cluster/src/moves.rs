@@ -2,17 +2,18 @@
 //! the task's rate, and reports to the catalog. All that a task needs is in the catalog and the
 //! partition, so another leader goes on where this one stopped.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use levada_engine::proto::{
     self, Move, MoveOut, MoveTaskRow, MoveTaskStatus, UpdateMoveTask, catalog, command, outcome,
 };
+use levada_replica::Group;
 use levada_types::{PartitionId, QueueId};
 use tokio::time::Instant;
 
 use crate::broker::Broker;
-use crate::core::Route;
 
 /// Messages of one step.
 const STEP_MESSAGES_MAX: usize = 64;
@@ -23,12 +24,10 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// Between two looks for tasks and two tries.
 const LOOK_PAUSE: Duration = Duration::from_millis(250);
 
-/// Runs for one partition until the process ends.
-pub(crate) async fn run_moves(broker: Broker, partition: PartitionId) {
+/// Runs as long as the node has its copy of the partition.
+pub(crate) async fn run_moves(broker: Broker, group: Arc<Group>) {
     let core = broker.core.clone();
-    let Some(route) = core.route(partition) else {
-        return;
-    };
+    let partition = group.id();
     let mut generation = None;
     loop {
         let now = core.directory.group().events().catalog_generation();
@@ -43,8 +42,8 @@ pub(crate) async fn run_moves(broker: Broker, partition: PartitionId) {
             continue;
         }
         for task in tasks {
-            if route.group.is_leader() {
-                run_task(&broker, route, task).await;
+            if group.is_leader() {
+                run_task(&broker, &group, task).await;
             }
         }
         tokio::time::sleep(LOOK_PAUSE).await;
@@ -70,8 +69,8 @@ fn tasks_here(broker: &Broker, partition: PartitionId) -> Vec<MoveTaskRow> {
 }
 
 /// Moves until there is nothing more, the task ends, or leadership does.
-async fn run_task(broker: &Broker, route: &Route, task: MoveTaskRow) {
-    let partition = route.group.id();
+async fn run_task(broker: &Broker, group: &Group, task: MoveTaskRow) {
+    let partition = group.id();
     let mut moved = task
         .moved_by_partition
         .get(&partition.0)
@@ -79,12 +78,12 @@ async fn run_task(broker: &Broker, route: &Route, task: MoveTaskRow) {
         .unwrap_or(0);
     let mut reported = Instant::now();
     let mut pace = Pace::new(task.rate_max, source_parts(broker, &task));
-    while route.group.is_leader() {
+    while group.is_leader() {
         let Some(current) = broker.move_task(task.task) else {
             return;
         };
         let step = if current.status == MoveTaskStatus::Running as i32 {
-            step(broker, route, &task, pace.allowance()).await
+            step(broker, group, &task, pace.allowance()).await
         } else {
             Step::Finished
         };
@@ -127,9 +126,9 @@ fn source_parts(broker: &Broker, task: &MoveTaskRow) -> usize {
         .map_or(1, |queue| queue.partitions.len().max(1))
 }
 
-async fn step(broker: &Broker, route: &Route, task: &MoveTaskRow, max: usize) -> Step {
+async fn step(broker: &Broker, group: &Group, task: &MoveTaskRow, max: usize) -> Step {
     let source = QueueId(task.source);
-    let waiting: usize = route.group.read(|p| {
+    let waiting: usize = group.read(|p| {
         p.outbox_destinations()
             .into_iter()
             .map(|to| p.outbox(to, OUTBOX_MAX).len())
@@ -138,18 +137,13 @@ async fn step(broker: &Broker, route: &Route, task: &MoveTaskRow, max: usize) ->
     if waiting >= OUTBOX_MAX {
         return Step::Wait;
     }
-    let positions = route.group.read(|p| p.peek_ready(source, max));
+    let positions = group.read(|p| p.peek_ready(source, max));
     if positions.is_empty() {
         return Step::Finished;
     }
     let mut moves = Vec::with_capacity(positions.len());
     for position in positions {
-        let Some(record) = broker
-            .core
-            .reader
-            .record(&route.group, source, position)
-            .await
-        else {
+        let Some(record) = broker.core.reader.record(group, source, position).await else {
             return Step::Wait;
         };
         let to = match (task.destination, record.dead_letter_source) {
@@ -175,7 +169,7 @@ async fn step(broker: &Broker, route: &Route, task: &MoveTaskRow, max: usize) ->
         queue: source.0,
         moves,
     });
-    match broker.write(route.group.id(), kind).await {
+    match broker.write(group.id(), kind).await {
         Ok((answer, _)) => match answer.kind {
             Some(outcome::Kind::MoveOut(out)) => Step::Moved(out.moved),
             _ => Step::Wait,

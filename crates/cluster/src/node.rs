@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::bootstrap::Bootstrap;
-use crate::core::Core;
+use crate::core::{Core, Route};
 use crate::environment::Environment;
 use crate::{Broker, Operator, QueueCounts, background, leaders, standing, start};
 
@@ -33,6 +33,8 @@ pub struct NodeOptions {
     pub peers_address: String,
     /// Its HTTP address, for people who look at the cluster's status.
     pub http_address: String,
+    /// What fails together with other nodes of the same zone, such as a rack or a site; empty if not said.
+    pub zone: String,
     /// Partitions of a cluster that is made anew.
     pub partitions: u32,
 }
@@ -107,6 +109,10 @@ pub struct MemberStatus {
     pub state: &'static str,
     /// Partitions that it leads.
     pub leads: u32,
+    /// What it fails together with; empty if it has not said.
+    pub zone: String,
+    /// Partitions of which it should have a copy.
+    pub copies: u32,
     /// It should lead nothing.
     pub draining: bool,
     /// It is being taken out.
@@ -124,16 +130,27 @@ pub struct PartitionStatus {
     pub preferred: Option<NodeId>,
     /// Who should lead it in turn, whatever an operator wished.
     pub spread: Option<NodeId>,
-    /// Its term.
-    pub term: u64,
-    /// The last entry in this node's log.
-    pub last_log_index: u64,
-    /// The last entry applied on this node.
-    pub applied_index: u64,
-    /// Members that vote.
-    pub voters: Vec<NodeId>,
+    /// Members that should have a copy.
+    pub set: Vec<NodeId>,
+    /// They are its own; else every member has a copy.
+    pub placed: bool,
+    /// This node's copy, if it has one.
+    pub copy: Option<CopyStatus>,
     /// At the leader: by how many entries each member lags.
     pub lag: BTreeMap<NodeId, u64>,
+}
+
+/// A node's copy of a partition.
+#[derive(Clone, Debug)]
+pub struct CopyStatus {
+    /// Its term.
+    pub term: u64,
+    /// The last entry in its log.
+    pub last_log_index: u64,
+    /// The last entry that it has applied.
+    pub applied_index: u64,
+    /// Members that vote, as far as it knows.
+    pub voters: Vec<NodeId>,
 }
 
 /// Figures for the metrics page.
@@ -215,32 +232,21 @@ impl Node {
     /// What an operator sees.
     pub fn status(&self) -> ClusterStatus {
         let mut leads: BTreeMap<NodeId, u32> = BTreeMap::new();
-        let partitions: Vec<PartitionStatus> = self
-            .core
-            .partitions
-            .values()
-            .map(|route| {
-                let status = route.group.status();
-                if let Some(leader) = status.leader {
-                    *leads.entry(leader).or_default() += 1;
-                }
-                let lag = status
-                    .matched
-                    .iter()
-                    .map(|(n, m)| (*n, status.last_log_index.saturating_sub(*m)));
-                PartitionStatus {
-                    partition: status.partition,
-                    leader: status.leader,
-                    preferred: self.core.preferred_leader(status.partition),
-                    spread: self.core.leader_in_turn(status.partition),
-                    term: status.term,
-                    last_log_index: status.last_log_index,
-                    applied_index: status.applied_index,
-                    voters: status.voters.iter().copied().collect(),
-                    lag: lag.collect(),
-                }
-            })
+        let mut copies: BTreeMap<NodeId, u32> = BTreeMap::new();
+        let routes = self.core.routes();
+        let partitions: Vec<PartitionStatus> = routes
+            .iter()
+            .map(|r| partition_status(&self.core, r))
             .collect();
+        for partition in &partitions {
+            if let Some(leader) = partition.leader {
+                *leads.entry(leader).or_default() += 1;
+            }
+            let is_catalog = partition.partition == PartitionId::CATALOG;
+            for node in partition.set.iter().filter(|_| !is_catalog) {
+                *copies.entry(*node).or_default() += 1;
+            }
+        }
         let is = |node, asked: fn(&MemberRow) -> bool| {
             let directory = &self.core.directory;
             directory.read(|catalog| catalog.member(node).is_some_and(asked))
@@ -260,6 +266,9 @@ impl Node {
                     state_name(self.core.members.state(node))
                 },
                 leads: leads.get(&node).copied().unwrap_or(0),
+                zone: self.core.zone_of(node),
+                // And the catalog.
+                copies: copies.get(&node).copied().unwrap_or(0) + 1,
                 draining: is(node, |m| m.draining),
                 leaving: is(node, |m| m.leaving),
             })
@@ -282,33 +291,28 @@ impl Node {
     /// leader that lives, this node has caught up since its start and votes in each by a change that is committed,
     /// and none of them counts a voter that was replaced. Else why not.
     pub fn ready(&self) -> Result<(), String> {
-        let leaderless = self
-            .core
-            .partitions
-            .values()
-            .filter(|r| !*r.healthy.borrow())
-            .count();
+        let routes = self.core.routes();
+        let leaderless = routes.iter().filter(|r| !*r.healthy.borrow()).count();
         if self.core.leaving.load(Ordering::Relaxed) {
             return Err("this node is going down".into());
         }
         if leaderless > 0 {
             return Err(format!(
                 "{leaderless} of {} partitions have no leader that answers",
-                self.core.partitions.len()
+                routes.len()
             ));
         }
         if !self.core.caught_up.load(Ordering::Relaxed) {
             return Err("this node has yet to catch up with the others since its start".into());
         }
-        let me = self.core.node;
-        let groups = self.core.partitions.values().map(|r| r.group.status());
-        let groups: Vec<GroupStatus> = groups.collect();
-        let voteless = groups.iter().filter(|s| !s.voters.contains(&me)).count();
+        let voteless = routes.iter().filter(|r| self.waits_for(r)).count();
         if voteless > 0 {
             return Err(format!(
                 "this node is a new member, and has yet to get its copy of {voteless} partitions"
             ));
         }
+        let hosted = self.core.hosted();
+        let groups: Vec<GroupStatus> = hosted.iter().map(|group| group.status()).collect();
         // What is not committed may be gone after an election, and half a change of members still needs the
         // majority of those before it; so does one that has let the newcomer in and not yet the old one out.
         let changing = |s: &&GroupStatus| !s.settled || s.has_replaced_voter();
@@ -319,9 +323,22 @@ impl Node {
         Ok(())
     }
 
+    /// Whether this node should have a copy that counts, and has not yet.
+    fn waits_for(&self, route: &Route) -> bool {
+        let me = self.core.node;
+        if self.core.is_assigned(route.partition()) == Some(false) {
+            return false;
+        }
+        let Some(status) = route.group().map(|group| group.status()) else {
+            return true;
+        };
+        let learns = route.partition() == PartitionId::CATALOG && status.learners.contains(&me);
+        !(learns || status.voters.contains(&me))
+    }
+
     /// Resolves when every partition has had a leader, and this node's catalog is current.
     pub async fn wait_ready(&self) {
-        for route in self.core.partitions.values() {
+        for route in self.core.routes() {
             // The sender lives as long as the node.
             let _ = route.healthy.subscribe().wait_for(|healthy| *healthy).await;
         }
@@ -333,14 +350,10 @@ impl Node {
     /// Figures for the metrics page.
     pub fn stats(&self) -> NodeStats {
         let mut queues = BTreeMap::new();
-        for route in self
-            .core
-            .partitions
-            .values()
-            .filter(|r| r.group.is_leader())
-        {
-            let now = route.group.now();
-            route.group.read(|p| {
+        let hosted = self.core.hosted();
+        for group in hosted.iter().filter(|group| group.is_leader()) {
+            let now = group.now();
+            group.read(|p| {
                 for id in p.queues() {
                     let Some(view) = p.queue(id) else { continue };
                     let (counts, age): &mut (QueueCounts, u64) = queues.entry(id).or_default();
@@ -366,6 +379,30 @@ impl Node {
         if self.server.await.is_err() {
             tracing::warn!("the peers' listener did not stop cleanly");
         }
+    }
+}
+
+fn partition_status(core: &Core, route: &Route) -> PartitionStatus {
+    let partition = route.partition();
+    let status = route.group().map(|group| group.status());
+    let lag = status.iter().flat_map(|status| {
+        let lag = |matched: &u64| status.last_log_index.saturating_sub(*matched);
+        status.matched.iter().map(move |(n, m)| (*n, lag(m)))
+    });
+    PartitionStatus {
+        partition,
+        leader: route.leader(),
+        preferred: core.preferred_leader(partition),
+        spread: core.leader_in_turn(partition),
+        set: core.set_of(partition),
+        placed: core.directory.read(|c| c.placed(partition).is_some()),
+        lag: lag.collect(),
+        copy: status.map(|status| CopyStatus {
+            term: status.term,
+            last_log_index: status.last_log_index,
+            applied_index: status.applied_index,
+            voters: status.voters.into_iter().collect(),
+        }),
     }
 }
 

@@ -5,24 +5,28 @@
 //! the version of the members that it looked at, and answers: the cluster does the rest by itself, whoever
 //! is interrupted. Any member takes any operation.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use levada_engine::catalog::PARTITIONS_MAX;
 use levada_engine::proto::{
     Catalog, CatalogOutcome, CatalogRefusal, ChangeMembers, Done, MembersChange, MembersChangeKind,
-    SetDraining, SetLeader, catalog, catalog_outcome, change_members, command, outcome,
+    PlacePartitions, SetDraining, SetLeader, catalog, catalog_outcome, change_members, command,
+    outcome,
 };
 use levada_types::{NodeId, PartitionId};
 use thiserror::Error;
 use tokio::time::Instant;
 
+use crate::assignment::{CATALOG_VOTERS_MAX, COPIES};
 use crate::bootstrap::Bootstrap;
 use crate::broker::{Broker, REQUEST_TIMEOUT};
 use crate::report::{self, ClusterReport};
-use crate::{RouteError, leaders};
+use crate::{RouteError, leaders, placer};
 
-/// Members that a cluster can have: every partition has a copy on each.
-const MEMBERS_MAX: usize = 5;
+/// Members that a cluster can have: each has the catalog and a link to each. Five for each of three zones.
+const MEMBERS_MAX: usize = 15;
 /// Times that the catalog's leader is looked for, each as long as a request may take: an operator waits longer
 /// than a client, and an operation is often given just when a node has died.
 const LOOKS_MAX: usize = 3;
@@ -76,7 +80,7 @@ impl Operator {
         let route = core.route(partition).ok_or_else(|| {
             OperationError::Unknown(format!(
                 "there is no {partition}; this cluster has partitions 0 to {}",
-                core.partitions.len().saturating_sub(1)
+                core.partition_count().saturating_sub(1)
             ))
         })?;
         let version = self.look().await?;
@@ -90,7 +94,15 @@ impl Operator {
             partition: partition.0,
             node: to.0,
         };
-        leaders::hand_over(core, route, to)
+        let set = core.set_of(partition);
+        if !set.contains(&to) {
+            let names: Vec<String> = set.iter().map(ToString::to_string).collect();
+            return refused(format!(
+                "{to} has no copy of {partition}; it can be led by {}",
+                names.join(", ")
+            ));
+        }
+        leaders::hand_over(core, &route, to)
             .await
             .map_err(OperationError::Refused)?;
         self.change(version, change_members::Kind::SetLeader(wish))
@@ -219,6 +231,34 @@ impl Operator {
         Ok(node)
     }
 
+    /// Gives the cluster more partitions, for the queues that are made from then on. `count` is without the
+    /// catalog. Answers how many there were.
+    pub async fn raise_partitions(&self, count: u32) -> Outcome<u32> {
+        let version = self.look().await?;
+        let core = &self.broker.core;
+        let known = u32::try_from(core.partition_count()).unwrap_or(u32::MAX);
+        let now = known.saturating_sub(1);
+        if count <= now {
+            return refused(format!(
+                "the cluster has {now} partitions, and there can only be more: queues have their messages in those that there are"
+            ));
+        }
+        if count >= PARTITIONS_MAX {
+            return refused(format!(
+                "{} is the most that a cluster can have",
+                PARTITIONS_MAX - 1
+            ));
+        }
+        self.expect_calm(&self.calm_report().await)?;
+        let rows = placer::rows_for_more(core, count + 1);
+        self.change(
+            version,
+            change_members::Kind::Place(PlacePartitions { rows }),
+        )
+        .await?;
+        Ok(now)
+    }
+
     /// Calls the change that is under way off, if nobody has come or gone yet.
     pub async fn cancel(&self) -> Outcome<()> {
         let version = self.look().await?;
@@ -342,27 +382,41 @@ impl Operator {
     }
 }
 
-/// Refused if the members that remain have no majority that answers.
+/// Refused if without the node some partition would have no majority that answers, or could not agree on the
+/// change.
 fn expect_majority_without(report: &ClusterReport, node: NodeId) -> Outcome<()> {
-    let remaining = report.members.len() - 1;
-    let needed = remaining / 2 + 1;
-    let up: Vec<NodeId> = report.up().into_iter().filter(|n| *n != node).collect();
-    // To agree on the change itself takes a majority of all, which counts the node if it answers.
-    let needed_of_all = report.members.len() / 2 + 1;
-    if up.len() >= needed && report.up().len() >= needed_of_all {
-        return Ok(());
+    let members: BTreeSet<NodeId> = report.members.keys().copied().collect();
+    let up = report.up();
+    // Beyond the first few members a copy that goes is replaced by one elsewhere.
+    let is_replaced = |voters: &BTreeSet<NodeId>| {
+        report.members.len() > COPIES && up.iter().any(|n| *n != node && !voters.contains(n))
+    };
+    let voters_of_all = report.partitions.values().map(|p| &p.voters);
+    let all_of_few = Some(&members).filter(|m| m.len() <= CATALOG_VOTERS_MAX);
+    for voters in voters_of_all
+        .chain(all_of_few)
+        .filter(|v| v.contains(&node))
+    {
+        let answering = voters.intersection(&up).count();
+        let others = answering - usize::from(up.contains(&node));
+        let remaining = voters.len() - 1 + usize::from(is_replaced(voters));
+        let have = others + usize::from(is_replaced(voters));
+        let needed = remaining / 2 + 1;
+        // To agree on the change itself takes a majority as it is, which counts the node if it answers.
+        if have >= needed && answering > voters.len() / 2 {
+            continue;
+        }
+        let down: Vec<String> = voters
+            .iter()
+            .filter(|n| !up.contains(n) && **n != node)
+            .map(ToString::to_string)
+            .collect();
+        return refused(format!(
+            "without {node} only {have} of {remaining} members would answer, and {needed} are needed for a majority; bring {} back first, or take that one out instead",
+            down.join(", ")
+        ));
     }
-    let down: Vec<String> = report
-        .members
-        .iter()
-        .filter(|(n, r)| r.is_err() && **n != node)
-        .map(|(n, _)| n.to_string())
-        .collect();
-    refused(format!(
-        "without {node} only {} of {remaining} members would answer, and {needed} are needed for a majority; bring {} back first, or take that one out instead",
-        up.len(),
-        down.join(", ")
-    ))
+    Ok(())
 }
 
 fn under_way(change: &MembersChange) -> String {

@@ -15,6 +15,7 @@ use crate::RouteError;
 use crate::lane::Answered;
 use crate::members::Members;
 use crate::method;
+use crate::place::Place;
 use crate::proto;
 use crate::reader::Reader;
 
@@ -33,7 +34,7 @@ pub(crate) const NO_REPLICA: u32 = 202;
 /// One partition's way to its leader.
 pub(crate) struct Proposer {
     pub(crate) node: NodeId,
-    pub(crate) group: Arc<Group>,
+    pub(crate) place: Arc<Place>,
     pub(crate) members: Arc<Members>,
     pub(crate) reader: Arc<Reader>,
 }
@@ -54,7 +55,7 @@ impl Proposer {
         abandoned: &(dyn Fn() -> bool + Sync),
     ) -> Result<Answered, RouteError> {
         loop {
-            let leader = self.group.leader();
+            let leader = self.place.leader();
             let attempt = match leader {
                 Some(node) if node == self.node => {
                     self.propose_here(proposal.clone(), &claims_from, count)
@@ -92,7 +93,7 @@ impl Proposer {
         };
         let until = deadline.min(Instant::now() + pause);
         // At the time-out the caller looks again, whatever was learned.
-        let _ = tokio::time::timeout_at(until, self.group.leader_changed(leader)).await;
+        let _ = tokio::time::timeout_at(until, self.place.leader_changed(leader)).await;
     }
 
     /// Proposes to this node's own replica.
@@ -102,7 +103,8 @@ impl Proposer {
         claims_from: &[u64],
         count: usize,
     ) -> Result<(Vec<Outcome>, u64), NoAnswer> {
-        propose_at_leader(&self.group, &self.reader, proposal, claims_from, count)
+        let group = self.place.group().ok_or(NoAnswer)?;
+        propose_at_leader(&group, &self.reader, proposal, claims_from, count)
             .await
             .map_err(|_| NoAnswer)
     }
@@ -126,14 +128,14 @@ impl Proposer {
         let call = peer.call(
             Class::Request,
             method::PROPOSE,
-            self.group.id().0,
+            self.place.partition().0,
             body,
             timeout,
         );
         // An answer from a leader that has been replaced meanwhile may never come.
         let reply = tokio::select! {
             reply = call => reply,
-            _ = self.group.leader_changed(Some(leader)) => return Err(NoAnswer),
+            _ = self.place.leader_changed(Some(leader)) => return Err(NoAnswer),
         };
         match reply {
             Ok(body) => match proto::ProposeReply::decode(body) {

@@ -1,44 +1,44 @@
 //! Drives a partition that this node leads towards what the catalog says: its queues configured as
 //! their rows say, none that was deleted, and the members that the cluster has.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use levada_engine::proto::{ConfigureQueue, DropQueue, command};
+use levada_replica::{Group, GroupStatus, ProposeError};
 use levada_types::{NodeId, PartitionId, QueueId};
 
+use crate::assignment::Vote;
 use crate::broker::Broker;
-use crate::core::Route;
+use crate::core::{Core, Route};
 use crate::driver::catalog_members;
 use crate::leaders;
 
 /// Between two tries of a change that did not succeed.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// Runs for one partition until the process ends.
-pub(crate) async fn reconcile(broker: Broker, partition: PartitionId) {
+/// Runs as long as the node has its copy of the partition.
+pub(crate) async fn reconcile(broker: Broker, route: Arc<Route>, group: Arc<Group>) {
     let core = broker.core.clone();
-    let Some(route) = core.route(partition) else {
-        return;
-    };
     loop {
         let pending = route.changed.next().await;
         // As `leader_changed` sees it, which is what wakes this loop after an election.
-        let leads = || route.group.leader() == Some(core.node);
+        let leads = || group.leader() == Some(core.node);
         if !leads() {
             continue;
         }
         let queues = if pending.all {
-            all_queues(&broker, route)
+            all_queues(&broker, &group)
         } else {
             pending.queues
         };
         let mut done = true;
         for queue in queues {
-            done &= reconcile_queue(&broker, route, queue).await;
+            done &= reconcile_queue(&broker, &group, queue).await;
         }
-        if pending.all {
-            done &= reconcile_members(&broker, route).await;
+        if pending.all || pending.members {
+            done &= reconcile_members(&broker, &group).await;
         }
         if !done && leads() {
             tokio::time::sleep(RETRY_PAUSE).await;
@@ -48,10 +48,10 @@ pub(crate) async fn reconcile(broker: Broker, partition: PartitionId) {
 }
 
 /// Queues that have a part here by the catalog or by the partition itself.
-fn all_queues(broker: &Broker, route: &Route) -> BTreeSet<QueueId> {
-    let here: BTreeSet<QueueId> = route.group.read(|p| p.queues().collect());
+fn all_queues(broker: &Broker, group: &Group) -> BTreeSet<QueueId> {
+    let here: BTreeSet<QueueId> = group.read(|p| p.queues().collect());
     let mut queues = broker.core.directory.read(|catalog| -> BTreeSet<QueueId> {
-        let id = route.group.id().0;
+        let id = group.id().0;
         catalog
             .queues()
             .filter(|row| row.partitions.contains(&id))
@@ -62,11 +62,9 @@ fn all_queues(broker: &Broker, route: &Route) -> BTreeSet<QueueId> {
     queues
 }
 
-async fn reconcile_queue(broker: &Broker, route: &Route, queue: QueueId) -> bool {
-    let partition = route.group.id();
-    let have = route
-        .group
-        .read(|p| p.queue(queue).map(|view| view.config_version));
+async fn reconcile_queue(broker: &Broker, group: &Group, queue: QueueId) -> bool {
+    let partition = group.id();
+    let have = group.read(|p| p.queue(queue).map(|view| view.config_version));
     let directory = &broker.core.directory;
     let row = directory.read(|catalog| {
         catalog
@@ -92,74 +90,156 @@ async fn reconcile_queue(broker: &Broker, route: &Route, queue: QueueId) -> bool
     broker.write(partition, kind).await.is_ok()
 }
 
-/// Makes the group's voters the members that the catalog has, by one at a time: the group stays whole.
-/// A change that another leader began and did not finish is finished here. False: look again.
-async fn reconcile_members(broker: &Broker, route: &Route) -> bool {
-    let Some(wanted) = catalog_members(&broker.core) else {
+/// Makes the group's voters those that the catalog has, by one at a time: the group stays whole. A change that
+/// another leader began and did not finish is finished here. False: look again.
+async fn reconcile_members(broker: &Broker, group: &Group) -> bool {
+    let core = &broker.core;
+    let Some(members) = catalog_members(core) else {
         return false;
     };
-    let status = route.group.status();
-    let partition = route.group.id();
+    let status = group.status();
+    let partition = group.id();
+    let step = match core.should_vote(partition, &members) {
+        Vote::All => step_to_all(core, &status, &members),
+        Vote::Only(nodes) => step_to_set(core, &status, &members, &nodes),
+        // Copies are not chosen yet; the catalog's are for all.
+        Vote::Unsaid => Step {
+            learns: learner(&status, &members, partition),
+            ..Step::default()
+        },
+    };
+    if step == Step::default() && !status.changing {
+        return true;
+    }
+    if step.goes == Some(core.node) {
+        // Another leader takes this one out.
+        if let Some(heir) = leaders::heirs(core, group).into_iter().next() {
+            group.transfer_leader(heir).await;
+        }
+        return false;
+    }
+    match take(group, &status, &members, &step).await {
+        Ok(()) => tracing::info!(%partition, ?step, "the partition's members have changed"),
+        Err(error) => tracing::warn!(%partition, %error, "the change of members is tried again"),
+    }
+    // Whatever came of it: only a look that finds nothing to change ends this.
+    false
+}
+
+/// One change of a group's members.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Step {
+    /// Who loses its vote.
+    goes: Option<NodeId>,
+    /// Who gets one.
+    comes: Option<NodeId>,
+    /// Who gets a copy without a vote.
+    learns: Option<NodeId>,
+    /// Who learns no more.
+    is_forgotten: Option<NodeId>,
+}
+
+/// Towards a vote for every member.
+fn step_to_all(core: &Core, status: &GroupStatus, members: &BTreeMap<NodeId, String>) -> Step {
     let is_leaving = |node: &NodeId| {
-        let directory = &broker.core.directory;
+        let directory = &core.directory;
         directory.read(|c| c.member(*node).is_some_and(|m| m.leaving))
     };
     // The catalog goes last: while it has a vote there, who leaves hears that it does.
     let is_out = |node: &NodeId| {
-        let left = broker
-            .core
-            .directory
-            .read(|c| c.former_member(*node).is_some());
-        left || (partition != PartitionId::CATALOG && is_leaving(node))
+        let left = core.directory.read(|c| c.former_member(*node).is_some());
+        left || (status.partition != PartitionId::CATALOG && is_leaving(node))
     };
     // Gone is who was replaced: another member has the address. One that the catalog merely lacks may only
     // not be written there yet.
     let replaced = |voter: &NodeId| {
         let address = status.addresses.get(voter);
-        wanted
+        members
             .iter()
             .any(|(node, at)| node != voter && Some(at) == address)
     };
-    let gone = status
-        .voters
-        .iter()
-        .find(|voter| is_out(voter) || (!wanted.contains_key(voter) && replaced(voter)));
+    let is_gone = |node: &&NodeId| is_out(node) || (!members.contains_key(node) && replaced(node));
+    let goes = status.voters.iter().find(is_gone);
     // Of two at one address the catalog is about to strike the old one out: until then the newcomer would only
     // add to the votes that are needed, with nobody behind the old one's.
     let is_alone = |node: &NodeId, address: &String| {
-        !wanted
+        !members
             .iter()
             .any(|(other, at)| other != node && at == address)
     };
-    let new = wanted.iter().find(|(node, address)| {
+    let comes = members.iter().find(|(node, address)| {
         !status.voters.contains(node) && !is_leaving(node) && is_alone(node, address)
     });
-    if gone.is_none() && new.is_none() && !status.changing {
-        return true;
+    Step {
+        goes: goes.copied(),
+        comes: comes.map(|(node, _)| *node),
+        ..Step::default()
     }
-    if gone == Some(&broker.core.node) {
-        // Another leader takes this one out.
-        if let Some(heir) = leaders::heirs(&broker.core, route).into_iter().next() {
-            route.group.transfer_leader(heir).await;
+}
+
+/// Towards a vote for the nodes of a set. One that goes does so when another has come in its place.
+fn step_to_set(
+    core: &Core,
+    status: &GroupStatus,
+    members: &BTreeMap<NodeId, String>,
+    nodes: &BTreeSet<NodeId>,
+) -> Step {
+    if nodes.is_empty() {
+        return Step::default();
+    }
+    let goes = status.voters.difference(nodes).copied();
+    // Itself last, as it cannot go on then.
+    let goes = goes.min_by_key(|node| *node == core.node);
+    let comes = nodes.difference(&status.voters).next().copied();
+    let is_catalog = status.partition == PartitionId::CATALOG;
+    let may_learn =
+        |node: &NodeId| nodes.contains(node) || (is_catalog && members.contains_key(node));
+    let is_forgotten = status.learners.iter().find(|node| !may_learn(node));
+    Step {
+        goes,
+        comes,
+        learns: learner(status, members, status.partition).filter(|n| Some(*n) != comes),
+        is_forgotten: is_forgotten.copied(),
+    }
+}
+
+/// A member that has no copy of the catalog.
+fn learner(
+    status: &GroupStatus,
+    members: &BTreeMap<NodeId, String>,
+    partition: PartitionId,
+) -> Option<NodeId> {
+    let has_copy = |node: &NodeId| status.voters.contains(node) || status.learners.contains(node);
+    let without = members.keys().find(|node| !has_copy(node)).copied();
+    without.filter(|_| partition == PartitionId::CATALOG)
+}
+
+async fn take(
+    group: &Group,
+    status: &GroupStatus,
+    members: &BTreeMap<NodeId, String>,
+    step: &Step,
+) -> Result<(), ProposeError> {
+    let partition = group.id();
+    for new in step.learns.iter().chain(&step.comes) {
+        if let Some(address) = members.get(new) {
+            tracing::info!(%partition, node = %new, "a member gets a copy");
+            group.learn(*new, address).await?;
         }
-        return false;
+    }
+    if let Some(node) = step.is_forgotten {
+        group.forget_learner(node).await?;
     }
     let mut voters = status.voters.clone();
-    if let Some(gone) = gone {
-        voters.remove(gone);
+    voters.extend(step.comes);
+    if let Some(goes) = step.goes {
+        voters.remove(&goes);
     }
-    let changed = async {
-        if let Some((node, address)) = new {
-            tracing::info!(%partition, %node, "a new member gets its copy");
-            route.group.learn(*node, address).await?;
-            voters.insert(*node);
-        }
-        route.group.set_voters(voters).await
-    };
-    match changed.await {
-        Ok(()) => tracing::info!(%partition, ?gone, ?new, "the partition's members have changed"),
-        Err(error) => tracing::warn!(%partition, %error, "the change of members is tried again"),
+    if voters == status.voters && !status.changing {
+        return Ok(());
     }
-    // Whatever came of it: only a look that finds nothing to change ends this.
-    false
+    // Who votes on the catalog no more goes on reading it.
+    let is_member = step.goes.is_some_and(|node| members.contains_key(&node));
+    let others_learn = partition == PartitionId::CATALOG && is_member;
+    group.set_voters(voters, others_learn).await
 }

@@ -4,13 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use levada_engine::proto::PartitionRow;
 use levada_rpc::Class;
 use levada_types::{NodeId, PartitionId};
 use prost::Message as _;
 use tokio::time::Instant;
 
 use crate::core::Core;
-use crate::{method, proto};
+use crate::{method, placer, proto};
 
 /// How long a member may take to answer.
 const ASK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -24,6 +25,10 @@ pub struct ClusterReport {
     pub partitions: BTreeMap<PartitionId, PartitionReport>,
     /// How many partitions there are.
     pub partition_count: usize,
+    /// Who should vote, of the partitions that have sets of their own; of the rest it is every member.
+    pub sets: BTreeMap<PartitionId, BTreeSet<NodeId>>,
+    /// What is left to do until copies are where they should be, in words.
+    pub unplaced: Option<String>,
 }
 
 /// One member.
@@ -56,10 +61,12 @@ pub struct PartitionReport {
     pub settled: bool,
     /// By how many entries each member lags.
     pub lag: BTreeMap<NodeId, u64>,
+    /// Bytes of proposals a second, lately.
+    pub bytes_per_s: u64,
 }
 
 impl ClusterReport {
-    /// What keeps the cluster from being whole: every partition led, its voters all the members and no
+    /// What keeps the cluster from being whole: every partition led, its voters those that should be and no
     /// others, and none of that changing. In words; None if it is whole.
     pub fn unfinished(&self) -> Option<String> {
         let members: BTreeSet<NodeId> = self.members.keys().copied().collect();
@@ -68,17 +75,25 @@ impl ClusterReport {
             let Some(report) = self.partitions.get(&partition) else {
                 return Some(format!("{partition} has no leader that answers"));
             };
-            if let Some(missing) = members.difference(&report.voters).next() {
+            let set = self.sets.get(&partition).unwrap_or(&members);
+            // Who does not vote on the catalog learns it.
+            let learns: BTreeSet<NodeId> = if partition == PartitionId::CATALOG {
+                members.difference(set).copied().collect()
+            } else {
+                BTreeSet::new()
+            };
+            let missing = set.difference(&report.voters).next();
+            if let Some(missing) = missing.or(learns.difference(&report.learners).next()) {
                 return Some(format!("{missing} has yet to get its copy of {partition}"));
             }
-            if let Some(gone) = report.voters.difference(&members).next() {
+            if let Some(gone) = report.voters.difference(set).next() {
                 return Some(format!("{gone} still votes in {partition}"));
             }
-            if !report.settled || !report.learners.is_empty() {
+            if !report.settled || report.learners != learns {
                 return Some(format!("the members of {partition} are changing"));
             }
         }
-        None
+        self.unplaced.clone()
     }
 
     /// Members that answered.
@@ -102,9 +117,10 @@ impl ClusterReport {
 /// What this node says of itself.
 pub(crate) fn of_this_node(core: &Core) -> proto::ReportReply {
     let space = (core.space)(&core.data_dir).ok();
-    let led = core.partitions.values().filter(|r| r.group.is_leader());
-    let led = led.map(|route| {
-        let status = route.group.status();
+    let hosted = core.hosted();
+    let led = hosted.iter().filter(|group| group.is_leader());
+    let led = led.map(|group| {
+        let status = group.status();
         proto::LedPartition {
             partition: status.partition.0,
             term: status.term,
@@ -112,6 +128,7 @@ pub(crate) fn of_this_node(core: &Core) -> proto::ReportReply {
             learners: status.learners.iter().map(|n| n.0).collect(),
             settled: status.settled,
             last_log_index: status.last_log_index,
+            bytes_per_s: core.loads.of(status.partition),
             matched: status.matched.iter().map(|(n, m)| (n.0, *m)).collect(),
         }
     });
@@ -136,7 +153,14 @@ pub(crate) async fn gather(core: &Core) -> ClusterReport {
         (node, reply)
     });
     let mut report = ClusterReport {
-        partition_count: core.partitions.len(),
+        partition_count: core.partition_count(),
+        sets: core.directory.read(|catalog| {
+            let rows = catalog.all_placed();
+            let set = |row: &PartitionRow| row.nodes.iter().copied().map(NodeId).collect();
+            rows.map(|row| (PartitionId(row.partition), set(row)))
+                .collect()
+        }),
+        unplaced: placer::Picture::of(core).and_then(|picture| picture.unfinished()),
         ..ClusterReport::default()
     };
     for (node, reply) in futures::future::join_all(asked).await {
@@ -188,6 +212,7 @@ fn take(
             learners: led.learners.into_iter().map(NodeId).collect(),
             settled: led.settled,
             lag: lag.collect(),
+            bytes_per_s: led.bytes_per_s,
         };
         // One that was replaced may not know it yet.
         let known = partitions.get(&PartitionId(led.partition));
@@ -217,6 +242,7 @@ mod tests {
             learners: BTreeSet::new(),
             settled,
             lag: BTreeMap::new(),
+            bytes_per_s: 0,
         };
         ClusterReport {
             members: nodes(&[1, 2])
@@ -225,6 +251,7 @@ mod tests {
                 .collect(),
             partitions: BTreeMap::from([(PartitionId(0), partition)]),
             partition_count: 1,
+            ..ClusterReport::default()
         }
     }
 

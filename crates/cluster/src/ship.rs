@@ -1,9 +1,11 @@
 //! Ships what a partition's outbox holds to the partitions that it is for: dead letters and moved
 //! messages. The engine numbers the items, so shipping one twice changes nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use levada_engine::proto::{Deliver, Delivered, TransferItem, command, outcome};
+use levada_replica::Group;
 use levada_types::{PartitionId, QueueId};
 
 use crate::broker::Broker;
@@ -16,23 +18,20 @@ const SHIPMENT_BYTES: usize = 512 * 1024;
 /// Between two tries of a shipment that did not arrive.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
-/// Runs for one partition until the process ends.
-pub(crate) async fn ship(broker: Broker, partition: PartitionId) {
+/// Runs as long as the node has its copy of the partition.
+pub(crate) async fn ship(broker: Broker, route: Arc<Route>, group: Arc<Group>) {
     let core = broker.core.clone();
-    let Some(route) = core.route(partition) else {
-        return;
-    };
     loop {
         route.ship.notified().await;
         // By the same watch that `driver` follows to wake this loop after an election.
-        while route.group.leader() == Some(core.node) {
-            let destinations = route.group.read(|p| p.outbox_destinations());
+        while group.leader() == Some(core.node) {
+            let destinations = group.read(|p| p.outbox_destinations());
             if destinations.is_empty() {
                 break;
             }
             let mut all_arrived = true;
             for destination in destinations {
-                all_arrived &= ship_to(&broker, route, destination).await;
+                all_arrived &= ship_to(&broker, &group, destination).await;
             }
             if !all_arrived {
                 tokio::time::sleep(RETRY_PAUSE).await;
@@ -42,9 +41,9 @@ pub(crate) async fn ship(broker: Broker, partition: PartitionId) {
 }
 
 /// One shipment; false if it has to be tried again.
-async fn ship_to(broker: &Broker, route: &Route, destination: PartitionId) -> bool {
-    let source = route.group.id();
-    let outbox = route.group.read(|p| p.outbox(destination, ITEMS_MAX));
+async fn ship_to(broker: &Broker, group: &Group, destination: PartitionId) -> bool {
+    let source = group.id();
+    let outbox = group.read(|p| p.outbox(destination, ITEMS_MAX));
     let Some(first) = outbox.first() else {
         return true;
     };
@@ -61,7 +60,7 @@ async fn ship_to(broker: &Broker, route: &Route, destination: PartitionId) -> bo
         let Some(record) = broker
             .core
             .reader
-            .record(&route.group, item.from_queue, item.position)
+            .record(group, item.from_queue, item.position)
             .await
         else {
             tracing::error!(partition = %source, queue = %item.from_queue, position = item.position,

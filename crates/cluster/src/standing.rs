@@ -70,7 +70,9 @@ pub(crate) fn answer(
         former.map(|former| former.removed_at)
     });
     let catalog = core.directory.group().status();
-    let is_out = catalog.settled && !catalog.voters.contains(&NodeId(request.node));
+    let who = NodeId(request.node);
+    let is_out =
+        catalog.settled && !catalog.voters.contains(&who) && !catalog.learners.contains(&who);
     let left = left.filter(|_| request.cluster == cluster && is_out);
     proto::StandingReply {
         cluster,
@@ -113,7 +115,7 @@ async fn ask_until_told(core: &Core, configured: &[String]) -> u64 {
     loop {
         tokio::time::sleep(ASK_EVERY).await;
         let heard = core.removed.borrow().is_some();
-        let is_well = !heard && core.leader_is_healthy(core.directory.group());
+        let is_well = !heard && core.is_healthy(core.directory.group().leader());
         if is_well && asked_at.is_some_and(|at| at.elapsed() < ASK_ANYWAY_EVERY) {
             continue;
         }

@@ -4,15 +4,15 @@
 //! spare it: that is, if they have a majority without it. Else it stops and says so, because what the
 //! damaged directory still holds may be needed.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use levada_replica::{ReplicaOptions, Replicas};
+use levada_replica::{Group, ReplicaOptions, Replicas};
 use levada_rpc::{Class, Identity, PeerOptions, PeerServer, Peers, TransportServer};
 use levada_storage::DataDir;
 use levada_types::PartitionId;
@@ -21,18 +21,19 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::assignment::COPIES;
 use crate::backup::Sessions;
 use crate::bootstrap::{Bootstrap, Membership};
-use crate::core::{Core, Route};
+use crate::core::Core;
 use crate::directory::Directory;
 use crate::environment::{Environment, StorePaths, Stores};
 use crate::handler::Handler;
+use crate::loads::Loads;
 use crate::members::Members;
 use crate::node::{Node, NodeOptions, StartError, Storage};
-use crate::proposer::Proposer;
 use crate::reader::Reader;
 use crate::waiters::Waiters;
-use crate::{background, method, standing};
+use crate::{background, hosting, method, standing};
 
 /// How long another member may take to find out whether a majority stands without this node.
 const SPARE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -287,28 +288,15 @@ async fn open_core(
         members: members.clone(),
         blocking,
     });
-    let mut partitions = BTreeMap::new();
-    for partition in (0..membership.partitions).map(PartitionId) {
-        let group = match replicas.open(partition).await {
-            Ok(group) => group,
-            Err(error) => {
-                replicas.shutdown().await;
-                return Err(StartError::Damaged(format!(
-                    "what the disk holds of {partition} cannot be read: {error}"
-                )));
-            }
-        };
-        let proposer = Proposer {
-            node,
-            group,
-            members: members.clone(),
-            reader: reader.clone(),
-        };
-        partitions.insert(partition, Route::new(proposer));
-    }
-    let catalog = replicas.group(PartitionId::CATALOG).ok_or_else(|| {
-        StartError::Failed("there is no catalog partition; node.json was changed by hand".into())
-    })?;
+    // Before it is opened: a copy that has taken part in nothing yet is of a new cluster.
+    let is_new = !replicas.has_copy(PartitionId::CATALOG);
+    let catalog = match open_catalog(&replicas).await {
+        Ok(catalog) => catalog,
+        Err(error) => {
+            replicas.shutdown().await;
+            return Err(error);
+        }
+    };
     let core = Core {
         node,
         members,
@@ -316,7 +304,7 @@ async fn open_core(
         reader,
         waiters: Waiters::default(),
         directory: Directory::new(catalog),
-        partitions,
+        partitions: RwLock::default(),
         disk_full: AtomicBool::new(false),
         leaving: AtomicBool::new(false),
         caught_up: AtomicBool::new(false),
@@ -329,9 +317,53 @@ async fn open_core(
         data_dir: options.data_dir.clone(),
         space: environment.space.clone(),
         catalog: watch::Sender::new(0),
+        placement_changed: Notify::new(),
+        partial: watch::Sender::new(false),
+        led: watch::Sender::new(rand::random::<u64>() | 1),
+        loads: Loads::default(),
+        far: Mutex::default(),
         turn: AtomicU64::new(0),
     };
+    if let Err(error) = open_copies(&core, membership, is_new).await {
+        core.replicas.shutdown().await;
+        return Err(error);
+    }
     Ok((Arc::new(core), storage))
+}
+
+fn unreadable(partition: PartitionId, error: &std::io::Error) -> StartError {
+    StartError::Damaged(format!(
+        "what the disk holds of {partition} cannot be read: {error}"
+    ))
+}
+
+async fn open_catalog(replicas: &Replicas) -> Result<Arc<Group>, StartError> {
+    let opened = replicas.open(PartitionId::CATALOG).await;
+    opened.map_err(|error| unreadable(PartitionId::CATALOG, &error))
+}
+
+/// Opens the copies that the disk holds and those that the catalog, as it was at its last checkpoint, gives to
+/// this node. Where neither knows anything the cluster is new, or small: then it is every partition.
+async fn open_copies(core: &Core, membership: &Membership, is_new: bool) -> Result<(), StartError> {
+    let is_known = core.directory.read(|c| c.members().next().is_some());
+    let takes_part = membership.founder || is_new;
+    let is_given = membership.joined && membership.members.len() > COPIES;
+    let all = !is_known && takes_part && !is_given;
+    let placed: BTreeSet<PartitionId> = core.directory.read(|catalog| {
+        let rows = catalog.all_placed();
+        rows.map(|row| PartitionId(row.partition)).collect()
+    });
+    let numbers = (0..membership.partitions).map(PartitionId).chain(placed);
+    for partition in numbers.collect::<BTreeSet<_>>() {
+        let wanted =
+            all || core.replicas.has_copy(partition) || core.is_assigned(partition) == Some(true);
+        if wanted && partition != PartitionId::CATALOG {
+            let opened = core.replicas.open(partition).await;
+            opened.map_err(|error| unreadable(partition, &error))?;
+        }
+        hosting::add_route(core, partition);
+    }
+    Ok(())
 }
 
 /// Opens what may be held: that is in use, never damaged, and a directory must not be set aside under whoever

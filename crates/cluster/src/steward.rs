@@ -11,14 +11,20 @@ use levada_engine::proto::{
 use levada_types::{NodeId, PartitionId};
 
 use crate::broker::Broker;
+use crate::easing::Watch;
+use crate::placer;
 use crate::report::{self, ClusterReport};
 
 /// How often a change that is under way is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// So many looks, ten seconds, are between two at who has how much to do.
+const LOOKS_PER_LOAD: u32 = 40;
 
 /// Runs until the process ends.
 pub(crate) async fn steward(broker: Broker) {
     let core = broker.core.clone();
+    let (mut done, mut looks, mut loads) = (None, 0_u32, Watch::default());
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         if core.directory.group().leader() != Some(core.node) {
@@ -29,10 +35,31 @@ pub(crate) async fn steward(broker: Broker) {
                 .cloned()
                 .map(|change| (change, c.members_version()))
         });
+        // What was found to be done is not planned again until the rows change.
+        let rows = core
+            .directory
+            .read(|c| (c.members_version(), c.placement_version()));
+        let picture = if done == Some(rows) {
+            None
+        } else {
+            placer::Picture::of(&core).filter(|p| p.unfinished().is_some())
+        };
+        done = picture.is_none().then_some(rows);
+        if found.is_none() && picture.is_none() {
+            looks = looks.wrapping_add(1);
+            if looks.is_multiple_of(LOOKS_PER_LOAD) {
+                placer::ease(&broker, &mut loads).await;
+            }
+            continue;
+        }
+        let report = report::gather(&core).await;
+        if let Some(picture) = picture {
+            placer::step(&broker, &picture, &report).await;
+        }
         let Some((change, version)) = found else {
             continue;
         };
-        let Some(step) = next_step(&change, &report::gather(&core).await) else {
+        let Some(step) = next_step(&change, &report) else {
             continue;
         };
         tracing::info!(?step, "a change of members goes on");
@@ -86,6 +113,7 @@ mod tests {
             learners: BTreeSet::new(),
             settled: true,
             lag: BTreeMap::new(),
+            bytes_per_s: 0,
         };
         ClusterReport {
             members: nodes(members)
@@ -96,6 +124,7 @@ mod tests {
                 .map(|n| (PartitionId(n), partition(voters[n as usize])))
                 .collect(),
             partition_count: 2,
+            ..ClusterReport::default()
         }
     }
 

@@ -19,6 +19,16 @@ pub(crate) struct Waiters {
 struct Parked {
     notify: Arc<Notify>,
     count: u32,
+    /// Members that wait here for polls of theirs; each hears of everything.
+    heard: Arc<Notify>,
+    listeners: u32,
+}
+
+/// A member's ear on a queue; gives it up when dropped.
+pub(crate) struct Listener<'a> {
+    waiters: &'a Waiters,
+    queue: QueueId,
+    pub(crate) heard: Arc<Notify>,
 }
 
 /// A poll's place; gives it up when dropped.
@@ -40,12 +50,25 @@ impl Waiters {
         }
     }
 
+    /// Hears whenever messages of the queue become claimable, and takes no poll's turn.
+    pub(crate) fn listen(&self, queue: QueueId) -> Listener<'_> {
+        let mut queues = self.lock();
+        let parked = queues.entry(queue).or_default();
+        parked.listeners += 1;
+        Listener {
+            waiters: self,
+            queue,
+            heard: parked.heard.clone(),
+        }
+    }
+
     /// Wakes as many polls as there are messages for, the longest parked first.
     pub(crate) fn wake(&self, queue: QueueId, messages: u32) {
         let queues = self.lock();
         let Some(parked) = queues.get(&queue) else {
             return;
         };
+        parked.heard.notify_waiters();
         for _ in 0..messages.min(parked.count) {
             parked.notify.notify_one();
         }
@@ -54,6 +77,7 @@ impl Waiters {
     /// Wakes every poll: what they wait on may be anywhere now.
     pub(crate) fn wake_all(&self) {
         for parked in self.lock().values() {
+            parked.heard.notify_waiters();
             parked.notify.notify_waiters();
         }
     }
@@ -63,6 +87,21 @@ impl Waiters {
         self.lock().get(&queue).is_some_and(|p| p.count > 1)
     }
 
+    /// Whether any poll is parked on the queue.
+    pub(crate) fn any(&self, queue: QueueId) -> bool {
+        self.lock().get(&queue).is_some_and(|p| p.count > 0)
+    }
+
+    fn leave(&self, queue: QueueId, leave: impl FnOnce(&mut Parked)) {
+        let mut queues = self.lock();
+        if let Some(parked) = queues.get_mut(&queue) {
+            leave(parked);
+            if parked.count == 0 && parked.listeners == 0 {
+                queues.remove(&queue);
+            }
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<QueueId, Parked>> {
         self.queues.lock().unwrap_or_else(|e| e.into_inner())
     }
@@ -70,13 +109,14 @@ impl Waiters {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        let mut queues = self.waiters.lock();
-        if let Some(parked) = queues.get_mut(&self.queue) {
-            parked.count -= 1;
-            if parked.count == 0 {
-                queues.remove(&self.queue);
-            }
-        }
+        self.waiters.leave(self.queue, |parked| parked.count -= 1);
+    }
+}
+
+impl Drop for Listener<'_> {
+    fn drop(&mut self) {
+        self.waiters
+            .leave(self.queue, |parked| parked.listeners -= 1);
     }
 }
 
@@ -99,6 +139,22 @@ mod tests {
         drop(first);
         assert!(second.now_or_never().is_some());
         drop((a, b));
+        assert!(waiters.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_listener_hears_and_takes_no_turn() {
+        let waiters = Waiters::default();
+        let queue = QueueId(1);
+        let (poll, ear) = (waiters.park(queue), waiters.listen(queue));
+        let mut woken = Box::pin(poll.notify.notified());
+        let mut heard = Box::pin(ear.heard.notified());
+        assert!((&mut woken).now_or_never().is_none() && (&mut heard).now_or_never().is_none());
+        waiters.wake(queue, 1);
+        assert!(woken.now_or_never().is_some() && heard.now_or_never().is_some());
+        drop(poll);
+        assert!(!waiters.any(queue) && !waiters.lock().is_empty());
+        drop(ear);
         assert!(waiters.lock().is_empty());
     }
 }

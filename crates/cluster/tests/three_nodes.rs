@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use levada_cluster::{Broker, Node, NodeOptions, Queue, ReceiveOptions, ReceivedMessage};
+use levada_cluster::{
+    Broker, Node, NodeOptions, PartitionStatus, Queue, ReceiveOptions, ReceivedMessage,
+};
 use levada_engine::proto::{CreateQueue, NewMessage};
-use levada_types::{AccountId, Region};
+use levada_types::{AccountId, NodeId, Region};
 use tempfile::TempDir;
 
 const PARTITIONS: u32 = 4;
@@ -31,6 +33,7 @@ fn options(dir: &Path, addresses: &[SocketAddr], i: usize) -> NodeOptions {
         members,
         peers_address: addresses[i].to_string(),
         http_address: format!("127.0.0.1:{}", 4566 + i),
+        zone: String::new(),
         partitions: PARTITIONS,
     }
 }
@@ -61,6 +64,11 @@ async fn start_all(dir: &TempDir, addresses: &[SocketAddr]) -> Vec<Node> {
         }
     }
     nodes
+}
+
+fn voters(partition: &PartitionStatus) -> &[NodeId] {
+    let copy = partition.copy.as_ref();
+    copy.map_or(&[], |copy| &copy.voters)
 }
 
 fn account() -> AccountId {
@@ -178,7 +186,7 @@ async fn a_new_cluster_keeps_all_its_members() {
             let status = node.status();
             assert_eq!(status.members.len(), 3);
             assert!(
-                status.partitions.iter().all(|p| p.voters.len() == 3),
+                status.partitions.iter().all(|p| voters(p).len() == 3),
                 "{status:#?}"
             );
         }
@@ -311,7 +319,7 @@ async fn comes_back_as_a_newcomer(harm: impl FnOnce(&Path)) {
             if status
                 .partitions
                 .iter()
-                .all(|p| p.voters.contains(&back.status().node))
+                .all(|p| voters(p).contains(&back.status().node))
             {
                 return;
             }

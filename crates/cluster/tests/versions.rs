@@ -30,6 +30,7 @@ async fn a_node_that_meets_a_newer_command() {
         peers_address: String::new(),
         http_address: String::new(),
         partitions: 1,
+        zone: String::new(),
     };
     let node = Node::start(options).await.expect("the node starts");
     if is_new {

@@ -38,6 +38,8 @@ pub struct Effects {
     pub outbox: Vec<PartitionId>,
     /// Queues whose catalog row changed (or went), each once.
     pub catalog_queues: Vec<QueueId>,
+    /// Partitions whose catalog row changed, each once.
+    pub catalog_partitions: Vec<PartitionId>,
     /// Something else in the catalog changed: a member or a move task.
     pub catalog_other: bool,
 }
@@ -49,6 +51,13 @@ impl Effects {
             _ if count == 0 => {}
             Some((q, n)) if *q == queue => *n = n.saturating_add(count),
             _ => self.wake.push((queue, count)),
+        }
+    }
+
+    /// Notes that the row of a partition changed.
+    pub(crate) fn add_partition(&mut self, partition: PartitionId) {
+        if !self.catalog_partitions.contains(&partition) {
+            self.catalog_partitions.push(partition);
         }
     }
 

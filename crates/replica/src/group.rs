@@ -60,6 +60,8 @@ pub struct Pending {
     pub outbox: BTreeSet<PartitionId>,
     /// Queues whose catalog row changed.
     pub catalog_queues: BTreeSet<QueueId>,
+    /// Partitions whose catalog row changed.
+    pub catalog_partitions: BTreeSet<PartitionId>,
     /// Something else in the catalog changed.
     pub catalog_other: bool,
     /// The whole state was replaced by a snapshot.
@@ -96,11 +98,15 @@ impl Events {
         let quiet = effects.wake.is_empty()
             && effects.outbox.is_empty()
             && effects.catalog_queues.is_empty()
+            && effects.catalog_partitions.is_empty()
             && !effects.catalog_other;
         if quiet {
             return;
         }
-        if !effects.catalog_queues.is_empty() || effects.catalog_other {
+        if !effects.catalog_queues.is_empty()
+            || !effects.catalog_partitions.is_empty()
+            || effects.catalog_other
+        {
             self.catalog_generation.fetch_add(1, Ordering::Release);
         }
         let mut pending = self.pending.lock().unwrap_or_else(|e| e.into_inner());
@@ -110,6 +116,9 @@ impl Events {
         }
         pending.outbox.extend(effects.outbox);
         pending.catalog_queues.extend(effects.catalog_queues);
+        pending
+            .catalog_partitions
+            .extend(effects.catalog_partitions);
         pending.catalog_other |= effects.catalog_other;
         drop(pending);
         self.notify.notify_one();
@@ -285,6 +294,11 @@ impl Group {
             .borrow_watched()
             .current_leader
             .map(NodeId)
+    }
+
+    /// The term that this replica knows.
+    pub fn term(&self) -> u64 {
+        self.raft.metrics().borrow_watched().current_term
     }
 
     /// Resolves when the leader that this replica knows is another than `than`, and says which.
@@ -510,14 +524,34 @@ impl Group {
         }
     }
 
-    /// Makes exactly these the members that vote; they have learned before. At the leader.
-    pub async fn set_voters(&self, voters: BTreeSet<NodeId>) -> Result<(), ProposeError> {
+    /// Makes exactly these the members that vote; they have learned before. Who votes no more goes on learning
+    /// if it should. At the leader.
+    pub async fn set_voters(
+        &self,
+        voters: BTreeSet<NodeId>,
+        others_learn: bool,
+    ) -> Result<(), ProposeError> {
         let voters = voters.into_iter().map(|node| node.0).collect();
         self.raft
-            .change_membership(ChangeMembers::ReplaceAllVoters(voters), false)
+            .change_membership(ChangeMembers::ReplaceAllVoters(voters), others_learn)
             .await
             .map_err(change_refused)?;
         Ok(())
+    }
+
+    /// Lets a member go that learns and does not vote. At the leader.
+    pub async fn forget_learner(&self, node: NodeId) -> Result<(), ProposeError> {
+        let nodes = BTreeSet::from([node.0]);
+        self.raft
+            .change_membership(ChangeMembers::RemoveNodes(nodes), false)
+            .await
+            .map_err(change_refused)?;
+        Ok(())
+    }
+
+    /// Bytes of proposals that were applied here since the start.
+    pub fn applied_bytes(&self) -> u64 {
+        self.applied.applied_bytes()
     }
 
     /// Bytes of proposals applied since the last checkpoint: what a restart would have to replay.

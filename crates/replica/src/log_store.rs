@@ -39,7 +39,7 @@ impl GroupLog {
         Self { partition, store }
     }
 
-    fn stored<M: prost::Message + Default>(
+    pub(crate) fn stored<M: prost::Message + Default>(
         &self,
         key: StateKey,
         what: &str,
@@ -50,7 +50,19 @@ impl GroupLog {
             .transpose()
     }
 
-    async fn put(&self, key: StateKey, value: Bytes) -> io::Result<()> {
+    /// The last entry, purged or not.
+    pub(crate) fn last(&self) -> io::Result<Option<LogId>> {
+        let last = match self.store.bounds(self.partition) {
+            Some((_, last)) => self
+                .entries(last - 1, last, usize::MAX)?
+                .pop()
+                .map(|e| e.log_id),
+            None => None,
+        };
+        Ok(last.max(self.purged()?))
+    }
+
+    pub(crate) async fn put(&self, key: StateKey, value: Bytes) -> io::Result<()> {
         let (tx, rx) = oneshot::channel();
         self.store.put_state(self.partition, key, value, done(tx));
         flushed(rx).await
@@ -126,17 +138,9 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
     type LogReader = Self;
 
     async fn get_log_state(&mut self) -> io::Result<LogState<TypeConfig>> {
-        let last_purged_log_id = self.purged()?;
-        let last = match self.store.bounds(self.partition) {
-            Some((_, last)) => self
-                .entries(last - 1, last, usize::MAX)?
-                .pop()
-                .map(|e| e.log_id),
-            None => None,
-        };
         Ok(LogState {
-            last_purged_log_id,
-            last_log_id: last.max(last_purged_log_id),
+            last_purged_log_id: self.purged()?,
+            last_log_id: self.last()?,
         })
     }
 

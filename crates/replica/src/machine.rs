@@ -33,6 +33,7 @@ pub(crate) struct Applied {
     blocks: Arc<BlockStore>,
     checkpoints: Arc<CheckpointStore>,
     bytes_since_checkpoint: AtomicU64,
+    applied_bytes: AtomicU64,
     host: Host,
 }
 
@@ -83,6 +84,7 @@ impl Applied {
             blocks,
             checkpoints,
             bytes_since_checkpoint: AtomicU64::new(0),
+            applied_bytes: AtomicU64::new(0),
             host,
         })
     }
@@ -111,6 +113,10 @@ impl Applied {
         self.bytes_since_checkpoint.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn applied_bytes(&self) -> u64 {
+        self.applied_bytes.load(Ordering::Relaxed)
+    }
+
     /// The term of the last applied entry.
     pub(crate) fn last_term(&self) -> Option<u64> {
         self.lock().last.map(|id| id.leader_id.term)
@@ -118,8 +124,10 @@ impl Applied {
 
     /// An error ends the replica, and the process with it: what cannot be read must not be skipped.
     fn apply_command(&self, state: &mut State, command: Command) -> io::Result<Vec<Outcome>> {
+        let bytes = command.proposal.len() as u64;
         self.bytes_since_checkpoint
-            .fetch_add(command.proposal.len() as u64, Ordering::Relaxed);
+            .fetch_add(bytes, Ordering::Relaxed);
+        self.applied_bytes.fetch_add(bytes, Ordering::Relaxed);
         let proposal = read_proposal(command.proposal).map_err(io::Error::other)?;
         let mut effects = Effects::default();
         let outcomes = state.partition.apply(command.at, proposal, &mut effects);

@@ -18,7 +18,7 @@ use prost::Message as _;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use crate::codec;
+use crate::codec::{self, LogId};
 use crate::config::{ReplicaOptions, TypeConfig};
 use crate::group::{Events, Group, ProposeError};
 use crate::incoming::Incoming;
@@ -26,7 +26,7 @@ use crate::log_store::GroupLog;
 use crate::machine::{Applied, Machine};
 use crate::network::{self, Network, method};
 use crate::pace::Pace;
-use crate::proto;
+use crate::{proto, retired};
 
 /// Bytes of snapshots that a node takes in a second. Without a bound a refill takes the processors from those who
 /// send and receive meanwhile. At this rate 100 GB take 12 minutes.
@@ -57,6 +57,8 @@ pub struct Replicas {
     checkpoints: Arc<CheckpointStore>,
     options: ReplicaOptions,
     groups: RwLock<BTreeMap<PartitionId, Arc<Group>>>,
+    /// Copies that were given away and came back: each votes when its log has reached the entry.
+    come_back: RwLock<BTreeMap<PartitionId, LogId>>,
     /// Nodes whose process is known to be gone; see [`Replicas::peer_died`].
     dead: watch::Sender<BTreeSet<NodeId>>,
     /// Nodes that should lead nothing.
@@ -84,6 +86,7 @@ impl Replicas {
             checkpoints,
             options,
             groups: RwLock::default(),
+            come_back: RwLock::default(),
             dead: watch::Sender::new(BTreeSet::new()),
             passive: RwLock::default(),
             incoming,
@@ -93,6 +96,10 @@ impl Replicas {
 
     /// Starts this node's replica of a partition from what its disk holds.
     pub async fn open(&self, partition: PartitionId) -> io::Result<Arc<Group>> {
+        let must_reach = retired::come_back(partition, &self.log, &self.checkpoints).await?;
+        if let Some(must_reach) = must_reach {
+            self.come_back().insert(partition, must_reach);
+        }
         let events = Arc::new(Events::default());
         let (blocks, checkpoints) = (self.blocks.clone(), self.checkpoints.clone());
         let (loading, floor) = (events.clone(), self.log.floor(partition));
@@ -123,6 +130,16 @@ impl Replicas {
         )
         .await
         .map_err(io::Error::other)?;
+        if let Some(must_reach) = must_reach {
+            // Nor does it stand, by what it reads in the past that it gets again.
+            raft.runtime_config().elect(false);
+            let (raft, log) = (raft.clone(), self.log.clone());
+            tokio::spawn(async move {
+                if retired::has_reached(partition, must_reach, &raft, log).await {
+                    raft.runtime_config().elect(true);
+                }
+            });
+        }
         let group = Arc::new(Group::new(partition, raft, applied, events));
         tokio::spawn(Group::end_with_replica(
             group.clone(),
@@ -133,6 +150,55 @@ impl Replicas {
             .unwrap_or_else(|e| e.into_inner())
             .insert(partition, group.clone());
         Ok(group)
+    }
+
+    /// Whether the disk holds a copy of the partition that has taken part in its group.
+    pub fn has_copy(&self, partition: PartitionId) -> bool {
+        retired::has_copy(partition, &self.log)
+    }
+
+    /// Whether this node had a copy of the partition before, and gave it away.
+    pub fn was_given_away(&self, partition: PartitionId) -> bool {
+        retired::has_mark(partition, &self.log)
+    }
+
+    /// Ends this node's replica of a partition and deletes its copy. Only for one that its group has agreed to
+    /// do without.
+    pub async fn give_away(&self, partition: PartitionId) -> io::Result<()> {
+        let group = self
+            .groups
+            .write()
+            .unwrap_or_else(|e| e.into_inner())
+            .remove(&partition);
+        if let Some(group) = group {
+            group.shutdown().await;
+        }
+        let before = self.come_back().remove(&partition);
+        retired::give_away(
+            partition,
+            before,
+            &self.log,
+            &self.blocks,
+            &self.checkpoints,
+        )
+        .await
+    }
+
+    fn come_back(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<PartitionId, LogId>> {
+        self.come_back.write().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// Whether the replica is one that came back and does not hold yet what it held before.
+    fn must_not_vote(&self, partition: PartitionId) -> io::Result<bool> {
+        let must_reach = self.come_back().get(&partition).copied();
+        let Some(must_reach) = must_reach else {
+            return Ok(false);
+        };
+        let reached = retired::reaches(partition, must_reach, &self.log)?;
+        if reached {
+            self.come_back().remove(&partition);
+        }
+        Ok(!reached)
     }
 
     /// This node's replica of a partition, if it has one.
@@ -219,6 +285,9 @@ impl Replicas {
         partition: PartitionId,
         presses: usize,
     ) -> bool {
+        if self.come_back().contains_key(&partition) {
+            return false;
+        }
         let gone = self.dead.borrow();
         let mut alive: Vec<NodeId> = voters
             .iter()
@@ -342,6 +411,10 @@ impl Replicas {
     async fn vote(&self, group: &Group, method: u32, body: Bytes) -> Result<Bytes, RemoteError> {
         let request: proto::VoteRequest = codec::decode(body, "vote request").map_err(malformed)?;
         self.expect_me(request.to)?;
+        if self.must_not_vote(group.id()).map_err(malformed)? {
+            let message = format!("{} has yet to get its copy back", group.id());
+            return Err(RemoteError::new(refusal::NO_SUCH_PARTITION, message));
+        }
         let mut rpc = VoteRequest::<TypeConfig>::new(
             codec::required_vote(request.vote).map_err(malformed)?,
             request.last.as_ref().map(codec::log_id_from),

@@ -23,6 +23,7 @@ struct Request {
     to: Option<String>,
     node: Option<String>,
     address: Option<String>,
+    count: Option<u32>,
     session: Option<u32>,
     rows_from: Option<usize>,
     blocks_from: Option<usize>,
@@ -102,6 +103,11 @@ async fn run(
                 operator.cancel().await?;
                 json!({})
             }
+            "cluster/partitions" => {
+                let count = request.count.ok_or_else(|| missing("a count"))?;
+                let before = operator.raise_partitions(count).await?;
+                json!({ "before": before, "partitions": count })
+            }
             "backup/begin" => {
                 let begun = operator.backup_begin().await?;
                 let partitions: serde_json::Map<_, _> = begun
@@ -115,7 +121,9 @@ async fn run(
                 opened(&operator.backup_open(PartitionId(partition)).await?)
             }
             "backup/close" => {
-                operator.backup_close(request.session.ok_or_else(|| missing("a session"))?);
+                operator
+                    .backup_close(request.session.ok_or_else(|| missing("a session"))?)
+                    .await;
                 json!({})
             }
             "report" => report(&operator.report().await),
@@ -203,6 +211,7 @@ fn partition(id: PartitionId, partition: &PartitionReport) -> Value {
         "voters": names(&partition.voters),
         "learners": names(&partition.learners),
         "settled": partition.settled,
+        "bytes_per_s": partition.bytes_per_s,
         "lag": status::lag(&partition.lag),
     })
 }

@@ -219,43 +219,45 @@ fn write_queues(page: &mut Page, node: &NodeFigures) {
 }
 
 fn write_partitions(page: &mut Page, status: &ClusterStatus) {
-    let of_each = |page: &mut Page,
-                   name: &str,
-                   help: &str,
-                   value: &dyn Fn(&levada_cluster::PartitionStatus) -> u64| {
-        page.family(name, "gauge", help);
-        for partition in &status.partitions {
-            page.line(
-                name,
-                &[("partition", &partition.partition.0)],
-                value(partition),
-            );
-        }
-    };
-    of_each(page, "levada_partition_term", "Raft term", &|p| p.term);
+    let of_each =
+        |page: &mut Page,
+         name: &str,
+         help: &str,
+         value: &dyn Fn(&levada_cluster::PartitionStatus) -> Option<u64>| {
+            page.family(name, "gauge", help);
+            for partition in &status.partitions {
+                // Of a partition that has no copy here most is not known.
+                if let Some(value) = value(partition) {
+                    page.line(name, &[("partition", &partition.partition.0)], value);
+                }
+            }
+        };
+    of_each(page, "levada_partition_term", "Raft term", &|p| {
+        Some(p.copy.as_ref()?.term)
+    });
     of_each(
         page,
         "levada_partition_is_leader",
         "Whether this node leads the partition",
-        &|p| u64::from(p.leader == Some(status.node)),
+        &|p| Some(u64::from(p.leader == Some(status.node))),
     );
     of_each(
         page,
         "levada_partition_has_leader",
         "Whether this node knows a leader",
-        &|p| u64::from(p.leader.is_some()),
+        &|p| Some(u64::from(p.leader.is_some())),
     );
     of_each(
         page,
         "levada_partition_last_log_index",
         "The last entry in this node's log",
-        &|p| p.last_log_index,
+        &|p| Some(p.copy.as_ref()?.last_log_index),
     );
     of_each(
         page,
         "levada_partition_applied_index",
         "The last entry applied on this node",
-        &|p| p.applied_index,
+        &|p| Some(p.copy.as_ref()?.applied_index),
     );
     let name = "levada_partition_lag_entries";
     page.family(

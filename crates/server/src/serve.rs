@@ -176,6 +176,10 @@ fn node_options(config: &Config) -> NodeOptions {
             .as_ref()
             .map(|peers| peers.members.clone())
             .unwrap_or_default(),
+        zone: peers
+            .as_ref()
+            .map(|peers| peers.zone.clone())
+            .unwrap_or_default(),
         peers_address: peers.map(|peers| peers.address).unwrap_or_default(),
         http_address: config
             .public_url

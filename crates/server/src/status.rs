@@ -30,6 +30,8 @@ fn member(member: &MemberStatus) -> Value {
         "http_address": member.http_address,
         "state": member.state,
         "leads": member.leads,
+        "zone": member.zone,
+        "copies": member.copies,
         "draining": member.draining,
         "leaving": member.leaving,
     })
@@ -45,15 +47,20 @@ fn change(change: &ChangeStatus) -> Value {
 }
 
 fn partition(partition: &PartitionStatus) -> Value {
+    let names =
+        |nodes: &[NodeId]| -> Vec<String> { nodes.iter().map(ToString::to_string).collect() };
+    let copy = partition.copy.as_ref();
     json!({
         "partition": partition.partition.0,
         "leader": partition.leader.map(|node| node.to_string()),
         "preferred": partition.preferred.map(|node| node.to_string()),
         "spread": partition.spread.map(|node| node.to_string()),
-        "term": partition.term,
-        "last_log_index": partition.last_log_index,
-        "applied_index": partition.applied_index,
-        "voters": partition.voters.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "set": names(&partition.set),
+        "placed": partition.placed,
+        "term": copy.map(|copy| copy.term),
+        "last_log_index": copy.map(|copy| copy.last_log_index),
+        "applied_index": copy.map(|copy| copy.applied_index),
+        "voters": copy.map(|copy| names(&copy.voters)),
         "lag": lag(&partition.lag),
     })
 }
@@ -83,10 +90,9 @@ mod tests {
                 leader: Some(NodeId(7)),
                 preferred: None,
                 spread: None,
-                term: 2,
-                last_log_index: 9,
-                applied_index: 8,
-                voters: vec![NodeId(7)],
+                set: vec![NodeId(7)],
+                placed: true,
+                copy: None,
                 lag: [(NodeId(7), 1)].into(),
             }],
         };
@@ -98,6 +104,8 @@ mod tests {
             (&json!(false), &json!("starting"))
         );
         assert_eq!(document["partitions"][0]["leader"], "n7");
+        assert_eq!(document["partitions"][0]["set"], json!(["n7"]));
+        assert_eq!(document["partitions"][0]["term"], Value::Null);
         assert_eq!(document["partitions"][0]["lag"]["n7"], 1);
     }
 }

@@ -122,7 +122,19 @@ Example:
         #[command(flatten)]
         at: At,
     },
-    /// Watch the change of members that is under way until it is over.
+    /// Give the cluster more partitions, for the queues that are made from then on.
+    #[command(after_help = "\
+Example:
+  levada cluster partitions 48
+There can only be more: what is in a partition stays there. Queues that exist keep theirs.")]
+    Partitions {
+        /// How many there should be.
+        #[arg(value_name = "COUNT")]
+        count: u32,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Watch the change of members that is under way until it is over, and copies are where they should be.
     Wait {
         #[command(flatten)]
         at: At,
@@ -217,9 +229,25 @@ pub(crate) async fn run(command: Command) -> Result<(), Error> {
                 &format!("{node} is replaced, and its successor is whole"),
             )
         }
+        Command::Partitions { count, at } => {
+            let done = operate(&at, "cluster/partitions", &json!({ "count": count })).await?;
+            watch::until_settled(&at.endpoint).await?;
+            say(
+                &at,
+                &done,
+                &format!(
+                    "{count} partitions, {} before; new queues use them",
+                    done["before"]
+                ),
+            )
+        }
         Command::Wait { at } => {
             watch::until_settled(&at.endpoint).await?;
-            say(&at, &json!({}), "no change of members is under way")
+            say(
+                &at,
+                &json!({}),
+                "no change of members is under way, and copies are where they should be",
+            )
         }
         Command::Cancel { at } => {
             let done = operate(&at, "cluster/cancel", &json!({})).await?;

@@ -25,15 +25,23 @@ pub(super) fn table(document: &Value) -> String {
         let (kind, address) = (text(&change["kind"]), text(&change["address"]));
         let _ = writeln!(out, "under way: {kind} {address} {}", text(&change["node"]));
     }
-    let mut members = vec![
-        ["node", "peers", "clients", "state", "leads"]
-            .map(str::to_owned)
-            .to_vec(),
-    ];
+    // Zones and sets only where there are any: a few members have a copy of everything each.
+    let has_zones =
+        list(&document["members"]).any(|m| m["zone"].as_str().is_some_and(|z| !z.is_empty()));
+    let all = list(&document["members"]).count();
+    let has_sets =
+        list(&document["partitions"]).any(|p| p["set"].is_array() && list(&p["set"]).count() < all);
+    let mut heads = vec!["node", "peers", "clients", "state", "leads"];
+    let mut keys = vec!["node", "peer_address", "http_address", "state", "leads"];
+    for (shown, name) in [(has_sets, "copies"), (has_zones, "zone")] {
+        if shown {
+            heads.push(name);
+            keys.push(name);
+        }
+    }
+    let mut members = vec![heads.into_iter().map(str::to_owned).collect::<Vec<_>>()];
     members.extend(list(&document["members"]).map(|member| {
-        let mut row = ["node", "peer_address", "http_address", "state", "leads"]
-            .map(|key| text(&member[key]))
-            .to_vec();
+        let mut row: Vec<String> = keys.iter().map(|key| text(&member[*key])).collect();
         let marks = ["draining", "leaving"]
             .into_iter()
             .filter(|mark| member[mark] == true);
@@ -45,6 +53,9 @@ pub(super) fn table(document: &Value) -> String {
             .map(str::to_owned)
             .to_vec(),
     ];
+    if has_sets {
+        partitions[0].push("set".to_owned());
+    }
     partitions.extend(list(&document["partitions"]).map(|partition| {
         let mut row = [
             "partition",
@@ -56,6 +67,14 @@ pub(super) fn table(document: &Value) -> String {
         .map(|key| text(&partition[key]))
         .to_vec();
         row.push(lag(&partition["lag"]));
+        if has_sets {
+            row.push(
+                list(&partition["set"])
+                    .map(text)
+                    .collect::<Vec<_>>()
+                    .join(" "),
+            );
+        }
         row
     }));
     for rows in [members, partitions] {
@@ -140,6 +159,27 @@ n1    a:1    a:2      self   1      draining
 partition  leader  term  last  applied  lag
 0          n1      3     9     9        n2:4
 1          -       3     9     9        -
+";
+        assert_eq!(table(&document), expected);
+    }
+
+    #[test]
+    fn sets_and_zones_are_shown_where_there_are_any() {
+        let member = |node: &str, zone: &str| serde_json::json!({ "node": node, "peer_address": "a:1", "http_address": "a:2", "state": "up", "leads": 1, "copies": 1, "zone": zone });
+        let document = serde_json::json!({
+            "cluster": "00ff", "node": "n1", "ready": true,
+            "members": [member("n1", "east"), member("n2", "")],
+            "partitions": [{ "partition": 1, "leader": "n2", "set": ["n2"], "term": null, "last_log_index": null, "applied_index": null, "lag": {} }],
+        });
+        let expected = "\
+cluster 00ff, seen by n1, ready
+
+node  peers  clients  state  leads  copies  zone
+n1    a:1    a:2      up     1      1       east
+n2    a:1    a:2      up     1      1
+
+partition  leader  term  last  applied  lag  set
+1          n2      -     -     -        -    n2
 ";
         assert_eq!(table(&document), expected);
     }

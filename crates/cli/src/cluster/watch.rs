@@ -43,17 +43,21 @@ pub(super) async fn until_balanced(endpoint: &str) -> Result<(), Error> {
     .await
 }
 
-/// Returns when no change of members is under way.
+/// Returns when no change of members is under way, and where partitions have sets of their own copies are there.
 pub(super) async fn until_settled(endpoint: &str) -> Result<(), Error> {
     watch(async || {
         let document = see(endpoint).await?;
-        if document["change"].is_null() {
+        let has_sets = status::list(&document["partitions"]).any(|p| p["placed"] == true);
+        if document["change"].is_null() && !has_sets {
             return Ok(None);
         }
         let report = Client::connect(endpoint)
             .await?
             .operate("/_levada/report", &json!({}))
             .await?;
+        if document["change"].is_null() {
+            return Ok(report["unfinished"].as_str().map(str::to_owned));
+        }
         Ok(Some(progress(&document, &report)))
     })
     .await

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use levada_engine::proto::{
-    Catalog, ChangeMembers, Command, Done, MemberRow, Proposal, RemoveMember, SetMember, catalog,
-    change_members, command,
+    Catalog, ChangeMembers, Command, Done, MemberRow, PartitionRow, PlacePartitions, Proposal,
+    RemoveMember, SetMember, catalog, change_members, command,
 };
 use levada_engine::{Effects, Partition};
 use levada_replica::lay_down;
@@ -112,6 +112,7 @@ fn make(
         partitions: manifest.partitions.len() as u32,
         members: BTreeMap::from([(node.0, peers_address.to_owned())]),
         founder: false,
+        joined: false,
         removed_at: None,
     };
     let text = serde_json::to_string(&membership).map_err(|e| failed(&e))?;
@@ -218,6 +219,21 @@ fn found_anew(state: &mut Partition, fresh: &Fresh) {
     changes.push(catalog::Kind::SetMember(SetMember {
         member: Some(member),
     }));
+    let rows: Vec<PartitionRow> = catalog
+        .all_placed()
+        .map(|row| PartitionRow {
+            nodes: vec![fresh.node.0],
+            leader: fresh.node.0,
+            begun: true,
+            ..row.clone()
+        })
+        .collect();
+    if !rows.is_empty() {
+        changes.push(catalog::Kind::ChangeMembers(ChangeMembers {
+            if_version: catalog.members_version() + changes.len() as u64,
+            kind: Some(change_members::Kind::Place(PlacePartitions { rows })),
+        }));
+    }
     let commands = changes.into_iter().map(|kind| Command {
         kind: Some(command::Kind::Catalog(Catalog { kind: Some(kind) })),
     });

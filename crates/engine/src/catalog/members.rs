@@ -10,10 +10,11 @@ use std::collections::BTreeMap;
 use levada_types::{NodeId, PartitionId, Timestamp};
 
 use super::Catalog;
+use super::placement::Placement;
 use crate::effects::Effects;
 use crate::proto::{
     self, CatalogHead, CatalogRefusal as Refusal, FormerMember, MemberRow, MembersChange,
-    MembersChangeKind as Kind, change_members,
+    MembersChangeKind as Kind, PartitionRow, change_members,
 };
 
 /// Former members that are remembered; beyond it the one that left first is forgotten.
@@ -30,6 +31,7 @@ pub(super) struct Members {
     /// Oldest first.
     former: Vec<FormerMember>,
     leaders: BTreeMap<u32, u64>,
+    placement: Placement,
 }
 
 /// Reads, for the cluster.
@@ -63,11 +65,34 @@ impl Catalog {
     pub fn wanted_leader(&self, partition: PartitionId) -> Option<NodeId> {
         self.members.leaders.get(&partition.0).copied().map(NodeId)
     }
+
+    /// Where a partition's copies should be; None if nobody has said, which means on every member.
+    pub fn placed(&self, partition: PartitionId) -> Option<&PartitionRow> {
+        self.members.placement.row(partition)
+    }
+
+    /// Every partition of which somebody has said where its copies should be, in order.
+    pub fn all_placed(&self) -> impl Iterator<Item = &PartitionRow> {
+        self.members.placement.rows()
+    }
+
+    /// Rises with each change of where copies should be.
+    pub fn placement_version(&self) -> u64 {
+        self.members.placement.version()
+    }
 }
 
 impl Members {
     pub(super) fn rows(&self) -> impl Iterator<Item = &MemberRow> {
         self.rows.values()
+    }
+
+    pub(super) fn placement(&self) -> &Placement {
+        &self.placement
+    }
+
+    pub(super) fn load_partition(&mut self, row: PartitionRow) {
+        self.placement.load(row);
     }
 
     /// What a snapshot holds beside the rows.
@@ -77,12 +102,14 @@ impl Members {
             members_change: self.change.clone(),
             former_members: self.former.clone(),
             leaders: self.leaders.clone().into_iter().collect(),
+            placement_version: self.placement.version(),
             ..CatalogHead::default()
         }
     }
 
     pub(super) fn load_head(&mut self, head: CatalogHead) {
         self.version = head.members_version;
+        self.placement.load_version(head.placement_version);
         self.change = head.members_change;
         self.former = head.former_members;
         self.leaders = head.leaders.into_iter().collect();
@@ -121,6 +148,14 @@ impl Members {
         let Some(row) = self.rows.remove(&node) else {
             return;
         };
+        // Who has come in its place takes its copies over.
+        let successor = self
+            .rows
+            .values()
+            .find(|other| other.peer_address == row.peer_address);
+        if let Some(successor) = successor {
+            self.placement.replace(node, successor.node);
+        }
         self.former.push(FormerMember {
             node,
             peer_address: row.peer_address,
@@ -183,6 +218,10 @@ impl Members {
                 }
             }
             Step::ClearLeaders(_) => self.leaders.clear(),
+            Step::Place(c) => {
+                let is_member = |node: &u64| self.rows.contains_key(node);
+                return self.placement.set(c.rows, is_member, effects);
+            }
         }
         self.changed(effects);
         Ok(())

@@ -10,6 +10,7 @@
 mod attributes;
 mod members;
 mod move_tasks;
+mod placement;
 mod queues;
 mod rows;
 #[cfg(test)]
@@ -18,13 +19,14 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use levada_types::{QueueArn, QueueId, Timestamp};
+use levada_types::{PartitionId, QueueArn, QueueId, Timestamp};
 
 use crate::effects::Effects;
 use crate::proto;
 
 pub(crate) use attributes::is_fifo;
 pub use attributes::{RedrivePolicy, attribute, default_of, redrive_policy};
+pub use placement::PARTITIONS_MAX;
 
 /// What partition 0 knows besides messages.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +38,8 @@ pub struct Catalog {
     /// Names of queues that were deleted lately, and the same by time so that they can be forgotten.
     deleted: BTreeMap<Name, Timestamp>,
     deleted_by_time: BTreeSet<(Timestamp, Name)>,
+    /// How many queues have a part in each partition.
+    parts: BTreeMap<u32, usize>,
     next_queue: u64,
     move_tasks: BTreeMap<u64, proto::MoveTaskRow>,
     /// A source's tasks, oldest first; at most [`move_tasks::TASKS_KEPT_MAX`].
@@ -52,6 +56,7 @@ impl Default for Catalog {
             by_redrive_target: BTreeMap::new(),
             deleted: BTreeMap::new(),
             deleted_by_time: BTreeSet::new(),
+            parts: BTreeMap::new(),
             next_queue: 1,
             move_tasks: BTreeMap::new(),
             move_tasks_by_source: BTreeMap::new(),
@@ -110,6 +115,11 @@ impl Catalog {
     /// The row of the queue that has this ARN now.
     pub fn queue_by_arn(&self, arn: &QueueArn) -> Option<&proto::QueueRow> {
         self.queues.get(self.by_name.get(&Name::of_arn(arn))?)
+    }
+
+    /// How many queues have a part in the partition.
+    pub fn parts_in(&self, partition: PartitionId) -> usize {
+        self.parts.get(&partition.0).copied().unwrap_or(0)
     }
 
     /// Every queue, by id.

@@ -64,6 +64,7 @@ impl Catalog {
         self.next_queue += 1;
         effects.catalog_queues.push(QueueId(row.queue));
         self.index(&row);
+        self.count_parts(&row);
         self.queues.insert(row.queue, row.clone());
         self.redrive_target_changed(&name, effects);
         Ok(row)
@@ -80,6 +81,7 @@ impl Catalog {
         let name = Name::of_row(&row);
         self.by_name.remove(&name);
         self.unindex_redrive(&row);
+        self.uncount_parts(&row);
         self.deleted_by_time.insert((at, name.clone()));
         self.deleted.insert(name.clone(), at);
         effects.catalog_queues.push(QueueId(queue));
@@ -194,6 +196,24 @@ impl Catalog {
     }
 
     /// Enters a row's name and redrive target. The caller has taken out those of the row before it.
+    /// Counts the parts of a queue that is new here.
+    pub(super) fn count_parts(&mut self, row: &proto::QueueRow) {
+        for partition in &row.partitions {
+            *self.parts.entry(*partition).or_default() += 1;
+        }
+    }
+
+    fn uncount_parts(&mut self, row: &proto::QueueRow) {
+        for partition in &row.partitions {
+            if let Some(count) = self.parts.get_mut(partition) {
+                *count -= 1;
+                if *count == 0 {
+                    self.parts.remove(partition);
+                }
+            }
+        }
+    }
+
     pub(super) fn index(&mut self, row: &proto::QueueRow) {
         self.by_name.insert(Name::of_row(row), row.queue);
         if let Some(policy) = redrive_policy(row) {

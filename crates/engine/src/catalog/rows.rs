@@ -5,6 +5,7 @@
 //! 'h'                         CatalogHead
 //! 'm' task    u64 big-endian  MoveTaskRow
 //! 'n' node    u64 big-endian  MemberRow
+//! 'p' partition u32 big-endian PartitionRow
 //! 'q' queue   u64 big-endian  QueueRow
 //! ```
 //!
@@ -48,6 +49,10 @@ impl Catalog {
         self.members
             .rows()
             .for_each(|row| put(&key(b"n", &row.node), row.encode_to_vec()));
+        self.members.placement().rows().for_each(|row| {
+            let key = [b"p".as_slice(), &row.partition.to_be_bytes()].concat();
+            put(&key, row.encode_to_vec());
+        });
         self.queues
             .iter()
             .for_each(|(id, row)| put(&key(b"q", id), row.encode_to_vec()));
@@ -81,9 +86,14 @@ impl Catalog {
                 let row: proto::MemberRow = decode(value, "member")?;
                 self.members.load_row(row);
             }
+            Some(b'p') => {
+                let row: proto::PartitionRow = decode(value, "partition")?;
+                self.members.load_partition(row);
+            }
             Some(b'q') => {
                 let row: proto::QueueRow = decode(value, "queue")?;
                 self.index(&row);
+                self.count_parts(&row);
                 self.queues.insert(row.queue, row);
             }
             _ => return Err(RestoreError::Row("catalog row of an unknown kind")),

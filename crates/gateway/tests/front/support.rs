@@ -65,6 +65,7 @@ impl Front {
             members: Vec::new(),
             peers_address: String::new(),
             http_address: listening.local_address().to_string(),
+            zone: String::new(),
             partitions: 2,
         };
         let node = Node::start(options).await.unwrap();

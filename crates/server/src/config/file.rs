@@ -60,6 +60,8 @@ pub(super) struct Peers {
     #[serde(deserialize_with = "members")]
     pub(super) members: Vec<String>,
     pub(super) rejoin: Option<bool>,
+    #[serde(deserialize_with = "zone")]
+    pub(super) zone: Option<String>,
 }
 
 /// `[admin]`
@@ -159,6 +161,26 @@ fn member<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
     Err(D::Error::custom(format_args!(
         "{text:?} is not {MEMBER_EXPECTED}"
     )))
+}
+
+/// Bytes of a zone's name.
+const ZONE_BYTES_MAX: usize = 64;
+/// What a zone's name is.
+pub(super) const ZONE_EXPECTED: &str =
+    "a name of at most 64 letters, digits, hyphens, dots and underscores";
+
+fn zone<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
+    let zone = String::deserialize(d)?;
+    if is_zone(&zone) {
+        Ok(Some(zone))
+    } else {
+        Err(D::Error::custom(format!("{zone:?} is not {ZONE_EXPECTED}")))
+    }
+}
+
+pub(super) fn is_zone(zone: &str) -> bool {
+    let is_fit = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    !zone.is_empty() && zone.len() <= ZONE_BYTES_MAX && zone.chars().all(is_fit)
 }
 
 fn members<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<String>, D::Error> {

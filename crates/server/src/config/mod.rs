@@ -65,6 +65,8 @@ pub struct Peers {
     pub members: Vec<String>,
     /// A directory of a node that was taken out of the cluster is emptied, and the node asks to be let in again.
     pub rejoin: bool,
+    /// What this node fails together with, such as a rack or a site; empty if not said.
+    pub zone: String,
 }
 
 /// What is logged, and how.
@@ -216,6 +218,16 @@ fn overlay(
         }
         file.peers.members = members;
     }
+    if let Some(value) = get("LEVADA_PEERS_ZONE") {
+        if !file::is_zone(&value) {
+            return Err(ConfigError::Variable {
+                name: "LEVADA_PEERS_ZONE",
+                value,
+                expected: format!("expected {}", file::ZONE_EXPECTED),
+            });
+        }
+        file.peers.zone = Some(value);
+    }
     if let Some(value) = get("LEVADA_PUBLIC_URL") {
         if !file::is_base_url(&value) {
             let expected = format!("expected {}", file::URL_EXPECTED);
@@ -297,7 +309,7 @@ fn peers(
 ) -> Result<Option<Peers>, ConfigError> {
     let together = |text: String| Err(ConfigError::Together(text));
     match (file.listen, file.members.is_empty()) {
-        (None, true) if file.address.is_none() => return Ok(None),
+        (None, true) if file.address.is_none() && file.zone.is_none() => return Ok(None),
         (None, _) => return together("peers.members is set and peers.listen is not: say where this node listens for the others, such as 0.0.0.0:7100".into()),
         (Some(_), true) => return together("peers.listen is set and peers.members is not: name every node of the cluster, this one included; or leave out both for a node that is alone".into()),
         (Some(_), false) => {}
@@ -323,6 +335,7 @@ fn peers(
             address,
             members: file.members,
             rejoin: file.rejoin.unwrap_or(false),
+            zone: file.zone.unwrap_or_default(),
         })),
         None => together(format!(
             "which of peers.members ({}) is this node? Set peers.address or LEVADA_PEERS_ADDRESS to one of them; or to another address, for a node that asks them to be let in",

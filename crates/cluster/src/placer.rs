@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use levada_engine::proto::{
-    Catalog, ChangeMembers, PartitionRow, PlacePartitions, catalog, change_members, command,
+    Catalog, CatalogRefusal, ChangeMembers, Outcome, PartitionRow, PlacePartitions, catalog,
+    catalog_outcome, change_members, command, outcome,
 };
 use levada_types::{NodeId, PartitionId};
 
@@ -24,6 +25,9 @@ const MOVES_AT_ONCE: usize = 2;
 /// What the catalog says, and what follows.
 pub(crate) struct Picture {
     version: u64,
+    /// All of them: a row can name no other.
+    members: BTreeSet<NodeId>,
+    /// Those that may have copies.
     candidates: BTreeMap<NodeId, Candidate>,
     /// Every partition that should have a row, with it if there is one.
     rows: BTreeMap<PartitionId, Option<PartitionRow>>,
@@ -59,6 +63,7 @@ impl Picture {
             let rows = rows.map(|p| (*p, catalog.placed(*p).cloned()));
             Some(Self {
                 version: catalog.members_version(),
+                members: catalog.members().map(|m| NodeId(m.node)).collect(),
                 candidates: candidates.collect(),
                 rows: rows.collect(),
                 in_turn: BTreeMap::new(),
@@ -142,12 +147,18 @@ impl Picture {
             .collect()
     }
 
-    /// Rows for partitions that have none: their copies as they are, or some of them. Nothing moves for it.
+    /// Rows for partitions that have none: their copies as they are, or some of them. Nothing moves for it, but
+    /// where a copy is lost with a node that was replaced, another takes its place.
     fn first_sets(&self, report: &ClusterReport) -> Option<Sets> {
         let mut now = self.sets();
+        let mut lost = BTreeSet::new();
         for (partition, _) in self.rows.iter().filter(|(_, row)| row.is_none()) {
             let found = report.partitions.get(partition).filter(|p| p.settled)?;
-            now.insert(*partition, found.voters.clone());
+            if !found.voters.is_subset(&self.members) {
+                lost.insert(*partition);
+            }
+            let kept = found.voters.intersection(&self.members);
+            now.insert(*partition, kept.copied().collect());
         }
         let planned = self.planned(&now);
         for (partition, _) in self.rows.iter().filter(|(_, row)| row.is_none()) {
@@ -160,13 +171,14 @@ impl Picture {
                 COPIES
             };
             let stays = planned.get(partition).cloned().unwrap_or_default();
-            let mut kept: BTreeSet<NodeId> = set.intersection(&stays).copied().collect();
-            for node in set.iter() {
-                if kept.len() < copies.min(set.len()) {
-                    kept.insert(*node);
+            let mut chosen: BTreeSet<NodeId> = set.intersection(&stays).copied().collect();
+            let more = lost.contains(partition).then_some(&stays);
+            for node in set.iter().chain(more.into_iter().flatten()) {
+                if chosen.len() < copies {
+                    chosen.insert(*node);
                 }
             }
-            *set = kept;
+            *set = chosen;
         }
         Some(now)
     }
@@ -328,11 +340,27 @@ async fn place(broker: &Broker, version: u64, rows: Vec<PartitionRow>) -> bool {
     let command = command::Kind::Catalog(Catalog { kind });
     // Without an answer, or refused because the members are others by now: it is looked at again.
     match broker.write(PartitionId::CATALOG, command).await {
-        Ok(_) => true,
+        Ok((outcome, _)) => match refusal(&outcome) {
+            None | Some(CatalogRefusal::Changed) => true,
+            Some(refusal) => {
+                tracing::error!(?refusal, "the catalog does not take where copies should be");
+                false
+            }
+        },
         Err(error) => {
             tracing::warn!(%error, "where copies should be could not be written; it is tried again");
             false
         }
+    }
+}
+
+fn refusal(outcome: &Outcome) -> Option<CatalogRefusal> {
+    let Some(outcome::Kind::Catalog(outcome)) = &outcome.kind else {
+        return None;
+    };
+    match outcome.kind {
+        Some(catalog_outcome::Kind::Refusal(refusal)) => CatalogRefusal::try_from(refusal).ok(),
+        _ => None,
     }
 }
 
@@ -362,6 +390,7 @@ mod tests {
         };
         Picture {
             version: 1,
+            members: (1..=members).map(NodeId).collect(),
             candidates: (1..=members).map(|n| (NodeId(n), candidate())).collect(),
             rows: rows.iter().enumerate().map(row).collect(),
             in_turn: BTreeMap::new(),
@@ -417,6 +446,20 @@ mod tests {
             "the newcomer gets one copy at a time: {next:?}"
         );
         assert!(moved[0].nodes.contains(&4));
+    }
+
+    #[test]
+    fn who_was_replaced_gets_no_row_and_a_member_takes_its_place() {
+        let gone: &[u64] = &[1, 2, 9];
+        let first = picture(4, &[None; 4]).next_rows(&report(4, &[gone; 4]));
+        assert_eq!(first.len(), 4);
+        for row in first {
+            assert_eq!(row.nodes.len(), 3, "{row:?}");
+            assert!(
+                row.nodes.starts_with(&[1, 2]) && row.nodes[2] <= 4,
+                "{row:?}"
+            );
+        }
     }
 
     #[test]

@@ -25,7 +25,7 @@ class Verdict:
         known, now = 0, "no fault"
         for record in read(path):
             at = record.get("e", record.get("t", 0.0))
-            if at - self.ended > SILENCE_S and self.faults:
+            if at - self.ended > SILENCE_S and self.faults and record["op"] != "cellar":
                 self.stalls.append((self.ended, at))
             self.ended = max(self.ended, at)
             if record["op"] == "fault":

@@ -27,6 +27,22 @@ POLL_S = 0.01
 PORTS = range(20_000, 32_000)
 
 
+class Patience:
+    """A timeout that does not run while this whole machine stands still, as a busy one may for minutes."""
+
+    LOOK_S_MAX = 1.0
+
+    def __init__(self, timeout_s):
+        self.left_s, self.looked = timeout_s, time.monotonic()
+
+    def is_over(self):
+        """True once so much time has passed, of which each look takes a second at most."""
+        now = time.monotonic()
+        self.left_s -= min(now - self.looked, self.LOOK_S_MAX)
+        self.looked = now
+        return self.left_s <= 0
+
+
 class NotReady(AssertionError):
     """A node ended, or did not become ready in time."""
 
@@ -146,12 +162,12 @@ class Node:
 
     def wait_for(self, path, timeout_s=READY_TIMEOUT_S):
         """Returns when GET `path` answers 200; shows the log if it does not."""
-        deadline = time.monotonic() + timeout_s
+        patience = Patience(timeout_s)
         while self.status(path) != 200:
             if not self.alive():
                 code = self.process.returncode if self.process else None
                 raise NotReady(f"node {self.number} ended with {code}\n{self.log_tail()}")
-            if time.monotonic() > deadline:
+            if patience.is_over():
                 raise NotReady(f"node {self.number}: no 200 at {path} in {timeout_s} s\n{self.log_tail()}")
             time.sleep(POLL_S)
         return self
@@ -305,9 +321,9 @@ class Cluster:
 
     def wait_whole(self, timeout_s=READY_TIMEOUT_S):
         """Returns when one more fault could be survived."""
-        deadline = time.monotonic() + timeout_s
+        patience = Patience(timeout_s)
         while what := self.missing():
-            if time.monotonic() > deadline:
+            if patience.is_over():
                 raise NotReady(f"not whole in {timeout_s} s: {what}\n{self.logs(25)}")
             time.sleep(0.05)
         return self

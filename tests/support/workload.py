@@ -12,6 +12,7 @@ from collections import Counter
 
 from support.judge import Judge
 from support.ledger import partition_of
+from support.nodes import Patience
 from support.sqs import Client, NotSent, ServiceError, Unknown
 
 # Long enough for an election under load; a client of a paused node gives up after it and goes elsewhere.
@@ -226,14 +227,14 @@ class Load:
 
     def ask(self, action, timeout_s=30, **parameters):
         """A call that is repeated at node after node until it is answered."""
-        deadline = time.monotonic() + timeout_s
+        patience = Patience(timeout_s)
         while True:
             for endpoint in self.endpoints:
                 client = Client(endpoint, timeout_s=CALL_TIMEOUT_S)
                 try:
                     return client.call(action, **parameters)
                 except (Unknown, ServiceError) as error:
-                    if time.monotonic() > deadline:
+                    if patience.is_over():
                         raise AssertionError(f"{action} was not answered in {timeout_s} s: {error}") from error
                     time.sleep(RETRY_S)
                 finally:
@@ -264,9 +265,9 @@ class Load:
     def drain(self, timeout_s=60):
         """Stops the producers, lets the consumers finish, and says what is wrong then, if anything."""
         self.producing.clear()
-        deadline = time.monotonic() + timeout_s
+        patience = Patience(timeout_s)
         wrong = self._undrained()
-        while wrong and time.monotonic() < deadline:
+        while wrong and not patience.is_over():
             time.sleep(0.2)
             wrong = self._undrained()
         return wrong + self.violations()

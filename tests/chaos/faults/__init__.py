@@ -6,10 +6,11 @@ same order.
 
 import random
 
-from chaos.faults import clock, damage, disk, kill, members, packets, partition, power, restart
+from chaos.faults import clocks, damage, disk, members, outage, packets, partition, process, restarts
 from chaos.faults.base import carry_through
 
-FAMILIES = (kill, restart, partition, packets, clock, disk, damage, power, members)
+# None bears the name of a kind, so that a name given on the command line means one thing.
+FAMILIES = (process, restarts, partition, packets, clocks, disk, damage, outage, members)
 KINDS = {kind.name: kind for family in FAMILIES for kind in family.KINDS}
 
 

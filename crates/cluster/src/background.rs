@@ -35,6 +35,8 @@ const UNCHECKPOINTED_BYTES: u64 = 64 * 1024 * 1024;
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(600);
 /// How often checkpoints and free space are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often a node that has started looks whether it can ask what it lacks.
+const CATCH_UP_PAUSE: Duration = Duration::from_millis(100);
 /// Below this much free space, in bytes, sends are refused, so that receives and deletes, which make
 /// room, still work.
 pub(crate) const FREE_SPACE_RESERVE_BYTES: u64 = 256 * 1024 * 1024;
@@ -281,13 +283,19 @@ async fn watch_peer(core: Arc<Core>, address: String) {
 /// Finds out when this node holds what the others had acknowledged when it started: until then another one
 /// should not be stopped for an upgrade.
 async fn catch_up(broker: Broker) {
-    let caught_up = broker.core.partitions.values().map(|route| async {
-        while broker.catch_up(&route.group).await.is_err() {
-            tokio::time::sleep(LOOK_EVERY).await;
+    let core = &broker.core;
+    // One after the other: each question costs its leader a round to the others, which may have enough to do. Who has
+    // no vote yet gets its copy first, and whoever leads knows when that is there.
+    for route in core.partitions.values() {
+        let votes = || route.group.status().voters.contains(&core.node);
+        while !votes()
+            || !core.leader_is_healthy(&route.group)
+            || broker.catch_up(&route.group).await.is_err()
+        {
+            tokio::time::sleep(CATCH_UP_PAUSE).await;
         }
-    });
-    futures::future::join_all(caught_up).await;
-    broker.core.caught_up.store(true, Ordering::Relaxed);
+    }
+    core.caught_up.store(true, Ordering::Relaxed);
 }
 
 /// Writes checkpoints when a restart would have much to replay.

@@ -36,6 +36,8 @@ const UNCHECKPOINTED_BYTES: u64 = 64 * 1024 * 1024;
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(600);
 /// How often checkpoints and free space are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often a node that has started looks whether it can ask what it lacks.
+const CATCH_UP_PAUSE: Duration = Duration::from_millis(100);
 /// Below this much free space, in bytes, sends are refused, so that receives and deletes, which make
 /// room, still work.
 pub(crate) const FREE_SPACE_RESERVE_BYTES: u64 = 256 * 1024 * 1024;
@@ -322,15 +324,22 @@ async fn beat(core: Arc<Core>) {
 /// Finds out when this node holds what the others had acknowledged when it started: until then another one
 /// should not be stopped for an upgrade.
 async fn catch_up(broker: Broker) {
-    let hosted = broker.core.hosted();
-    let is_here = |id| broker.core.route(id).is_some_and(|r| r.group().is_some());
-    let caught_up = hosted.iter().map(|group| async {
-        while broker.catch_up(group).await.is_err() && is_here(group.id()) {
-            tokio::time::sleep(LOOK_EVERY).await;
+    let core = &broker.core;
+    // One after the other: each question costs its leader a round to the others, which may have enough to do. Who has
+    // no copy yet gets that first, and whoever leads knows when it is there.
+    for route in core.routes() {
+        while let Some(group) = route.group() {
+            let status = group.status();
+            let has_copy =
+                status.voters.contains(&core.node) || status.learners.contains(&core.node);
+            let is_healthy = *route.healthy.borrow();
+            if has_copy && is_healthy && broker.catch_up(&group).await.is_ok() {
+                break;
+            }
+            tokio::time::sleep(CATCH_UP_PAUSE).await;
         }
-    });
-    futures::future::join_all(caught_up).await;
-    broker.core.caught_up.store(true, Ordering::Relaxed);
+    }
+    core.caught_up.store(true, Ordering::Relaxed);
 }
 
 /// Writes checkpoints when a restart would have much to replay, or when old entries keep the log's files.

@@ -20,8 +20,13 @@ impl fmt::Display for Standstill<'_> {
         let mut alive = BTreeSet::new();
         let mut groups: BTreeMap<PartitionId, Vec<Replica>> = BTreeMap::new();
         for (id, machine) in self.0.machines.iter().enumerate() {
-            let Some(node) = machine.slot().and_then(|slot| slot.node()) else {
-                writeln!(f, "machine {id}: no node")?;
+            let slot = machine.slot();
+            let Some(node) = slot.and_then(|slot| slot.node()) else {
+                match slot.map(|slot| slot.failure()) {
+                    None => writeln!(f, "machine {id} is down")?,
+                    Some(None) => writeln!(f, "machine {id} is starting")?,
+                    Some(Some(why)) => writeln!(f, "machine {id} does not start: {why}")?,
+                }
                 continue;
             };
             let number = node.status().node;

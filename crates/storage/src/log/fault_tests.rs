@@ -330,5 +330,6 @@ fn a_flipped_bit_is_never_returned_as_data() {
         }
         std::fs::write(file, good).unwrap();
     }
-    assert!(refused > 0 && shorter > 0, "{refused} {shorter}");
+    // Only what stands in the very last batch can pass for a torn end.
+    assert!(refused > 80, "{refused} refused, {shorter} shorter");
 }

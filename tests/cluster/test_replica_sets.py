@@ -128,6 +128,7 @@ def test_a_node_without_a_copy_wakes_polls_and_makes_backups(cluster, tmp_path):
 def test_nodes_come_and_go_and_partitions_are_added_under_load(cluster, load):
     first = cluster.nodes[0]
     eventually(lambda: spread(first))
+    cluster.wait_whole()
     sixth = spare_node(cluster)
     zone(sixth, "c")
     levada("cluster", "add", address(sixth), endpoint=first.endpoint)

@@ -155,6 +155,7 @@ mod tests {
     #[tokio::test]
     async fn a_copy_that_comes_back_has_its_vote_and_knows_how_far_it_was() {
         let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("blocks")).unwrap();
         let open = |log: &str| LogStore::open(&dir.path().join(log), LogOptions::default());
         let log = Arc::new(open("log").unwrap());
         let blocks = BlockStore::open(&dir.path().join("blocks"), BlockOptions::default()).unwrap();

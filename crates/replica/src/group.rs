@@ -1,5 +1,8 @@
 //! One partition's replica on this node.
 
+mod events;
+mod members;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -7,24 +10,22 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use levada_engine::Partition;
 use levada_engine::proto::Outcome;
-use levada_engine::{Effects, Partition};
-use levada_types::{NodeId, PartitionId, QueueId, Timestamp};
+use levada_types::{NodeId, PartitionId, Timestamp};
 use openraft::async_runtime::watch::WatchReceiver as _;
 use openraft::errors::{ClientWriteError, RaftError};
-use openraft::impls::BasicNode;
-use openraft::{ChangeMembers, Raft, ReadPolicy};
+use openraft::{Raft, ReadPolicy};
 use thiserror::Error;
-use tokio::sync::Notify;
 
 use crate::backup::Frozen;
 use crate::config::{Command, TypeConfig};
 use crate::detail::GroupDetail;
 use crate::host::Host;
 use crate::machine::{Applied, Machine};
+use members::LEARNING_STALL;
 
-/// A newcomer that has not learned a partition within this time is taken out, and tried again.
-const LEARNING_TIMEOUT: Duration = Duration::from_secs(10);
+pub use events::{Events, Pending};
 
 /// How a proposal failed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -36,113 +37,12 @@ pub enum ProposeError {
     /// same origin and sequence.
     #[error("leadership was lost while the entry was on its way")]
     Unknown,
+    /// A newcomer has stopped learning.
+    #[error("the newcomer has learned nothing more for {} s", LEARNING_STALL.as_secs())]
+    Stalled,
     /// The replica has stopped.
     #[error("the replica has stopped: {0}")]
     Stopped(String),
-}
-
-/// What applied entries left for the leader to do, gathered until it looks.
-#[derive(Debug)]
-pub struct Events {
-    pending: Mutex<Pending>,
-    notify: Notify,
-    catalog_generation: AtomicU64,
-    /// When the listener will look by itself, in milliseconds of the partition's time.
-    armed_ms: AtomicU64,
-}
-
-/// The gathered effects; those of many entries fall together.
-#[derive(Debug, Default)]
-pub struct Pending {
-    /// Queues in which messages became claimable, and how many.
-    pub wake: BTreeMap<QueueId, u32>,
-    /// Partitions for which the outbox holds items.
-    pub outbox: BTreeSet<PartitionId>,
-    /// Queues whose catalog row changed.
-    pub catalog_queues: BTreeSet<QueueId>,
-    /// Partitions whose catalog row changed.
-    pub catalog_partitions: BTreeSet<PartitionId>,
-    /// Something else in the catalog changed.
-    pub catalog_other: bool,
-    /// The whole state was replaced by a snapshot.
-    pub replaced: bool,
-}
-
-impl Default for Events {
-    fn default() -> Self {
-        Self {
-            pending: Mutex::default(),
-            notify: Notify::new(),
-            catalog_generation: AtomicU64::new(0),
-            armed_ms: AtomicU64::new(u64::MAX),
-        }
-    }
-}
-
-impl Events {
-    /// The listener looks at `due` by itself; an earlier due time wakes it.
-    pub fn arm(&self, due: Option<Timestamp>) {
-        self.armed_ms.store(
-            due.map_or(u64::MAX, Timestamp::as_millis),
-            Ordering::Release,
-        );
-    }
-
-    pub(crate) fn due(&self, due: Option<Timestamp>) {
-        if due.is_some_and(|due| due.as_millis() < self.armed_ms.load(Ordering::Acquire)) {
-            self.notify.notify_one();
-        }
-    }
-
-    pub(crate) fn add(&self, effects: Effects) {
-        let quiet = effects.wake.is_empty()
-            && effects.outbox.is_empty()
-            && effects.catalog_queues.is_empty()
-            && effects.catalog_partitions.is_empty()
-            && !effects.catalog_other;
-        if quiet {
-            return;
-        }
-        if !effects.catalog_queues.is_empty()
-            || !effects.catalog_partitions.is_empty()
-            || effects.catalog_other
-        {
-            self.catalog_generation.fetch_add(1, Ordering::Release);
-        }
-        let mut pending = self.pending.lock().unwrap_or_else(|e| e.into_inner());
-        for (queue, count) in effects.wake {
-            let sum = pending.wake.entry(queue).or_default();
-            *sum = sum.saturating_add(count);
-        }
-        pending.outbox.extend(effects.outbox);
-        pending.catalog_queues.extend(effects.catalog_queues);
-        pending
-            .catalog_partitions
-            .extend(effects.catalog_partitions);
-        pending.catalog_other |= effects.catalog_other;
-        drop(pending);
-        self.notify.notify_one();
-    }
-
-    /// Rises with each change of the catalog, before the change is answered.
-    pub fn catalog_generation(&self) -> u64 {
-        self.catalog_generation.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn replaced(&self) {
-        self.catalog_generation.fetch_add(1, Ordering::Release);
-        self.pending
-            .lock()
-            .unwrap_or_else(|e| e.into_inner())
-            .replaced = true;
-        self.notify.notify_one();
-    }
-
-    /// Waits until there is something or an earlier due time, and takes what there is. For one caller.
-    pub async fn next(&self) -> Pending {
-        self.notify.notified().await;
-        std::mem::take(&mut *self.pending.lock().unwrap_or_else(|e| e.into_inner()))
-    }
 }
 
 /// What an operator sees of one replica.
@@ -181,16 +81,6 @@ impl GroupStatus {
     }
 }
 
-fn change_refused(error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> ProposeError {
-    match error {
-        RaftError::APIError(ClientWriteError::ForwardToLeader(to)) => {
-            ProposeError::NotLeader(to.leader_id.map(NodeId))
-        }
-        RaftError::APIError(_) => ProposeError::Unknown,
-        RaftError::Fatal(fatal) => ProposeError::Stopped(fatal.to_string()),
-    }
-}
-
 /// One partition's replica.
 pub struct Group {
     id: PartitionId,
@@ -199,6 +89,8 @@ pub struct Group {
     events: Arc<Events>,
     /// The index of the newest checkpoint, if there is one.
     checkpointed: Mutex<Option<u64>>,
+    /// Rises with each part of a snapshot that a member has taken.
+    parts_taken: Arc<AtomicU64>,
     commits: AtomicU64,
     commit_us_sum: AtomicU64,
     stopping: AtomicBool,
@@ -210,6 +102,7 @@ impl Group {
         raft: Raft<TypeConfig, Machine>,
         applied: Arc<Applied>,
         events: Arc<Events>,
+        parts_taken: Arc<AtomicU64>,
     ) -> Self {
         let loaded = applied.last_index();
         Self {
@@ -218,6 +111,7 @@ impl Group {
             applied,
             events,
             checkpointed: Mutex::new(loaded),
+            parts_taken,
             commits: AtomicU64::new(0),
             commit_us_sum: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
@@ -418,32 +312,6 @@ impl Group {
         Ok(())
     }
 
-    /// Makes this group: once, on one node, with all its first members.
-    pub async fn initialize(&self, members: &BTreeMap<NodeId, String>) -> Result<(), ProposeError> {
-        let stopped = |e: String| ProposeError::Stopped(e);
-        if self
-            .raft
-            .is_initialized()
-            .await
-            .map_err(|e| stopped(e.to_string()))?
-        {
-            return Ok(());
-        }
-        let nodes: BTreeMap<u64, BasicNode> = members
-            .iter()
-            .map(|(id, addr)| (id.0, BasicNode { addr: addr.clone() }))
-            .collect();
-        self.raft
-            .initialize(nodes)
-            .await
-            .map_err(|e| stopped(e.to_string()))
-    }
-
-    /// Whether this replica has ever been part of a group.
-    pub async fn is_initialized(&self) -> bool {
-        self.raft.is_initialized().await.unwrap_or(false)
-    }
-
     /// Stands for election now.
     pub async fn elect(&self) {
         self.stand(false).await;
@@ -480,73 +348,6 @@ impl Group {
         if let Err(error) = self.raft.trigger().transfer_leader(to.0).await {
             tracing::debug!(partition = %self.id, %error, "the replica has stopped");
         }
-    }
-
-    /// Has a newcomer learn the partition, without a vote; answers when it has all that was in the log at
-    /// the call. At the leader.
-    pub async fn learn(&self, new: NodeId, address: &str) -> Result<(), ProposeError> {
-        let node = BasicNode {
-            addr: address.into(),
-        };
-        self.raft
-            .add_learner(new.0, node, false)
-            .await
-            .map_err(change_refused)?;
-        let target = self.status().last_log_index;
-        let me = *self.raft.node_id();
-        let settled = |m: &openraft::RaftMetrics<TypeConfig>| {
-            let log = m
-                .replication
-                .as_ref()
-                .and_then(|r| r.get(&new.0))
-                .and_then(|l| l.as_ref());
-            m.current_leader != Some(me) || log.is_some_and(|log| log.index >= target)
-        };
-        let waited = self
-            .raft
-            .wait(Some(LEARNING_TIMEOUT))
-            .metrics(settled, "a newcomer learns")
-            .await;
-        let Ok(metrics) = waited else {
-            // Sending to it may have stopped for good: without the newcomer, and with it again, it begins
-            // anew. What it has learned it keeps.
-            let nodes = BTreeSet::from([new.0]);
-            self.raft
-                .change_membership(ChangeMembers::RemoveNodes(nodes), false)
-                .await
-                .map_err(change_refused)?;
-            return Err(ProposeError::Unknown);
-        };
-        if metrics.current_leader == Some(me) {
-            Ok(())
-        } else {
-            Err(ProposeError::NotLeader(metrics.current_leader.map(NodeId)))
-        }
-    }
-
-    /// Makes exactly these the members that vote; they have learned before. Who votes no more goes on learning
-    /// if it should. At the leader.
-    pub async fn set_voters(
-        &self,
-        voters: BTreeSet<NodeId>,
-        others_learn: bool,
-    ) -> Result<(), ProposeError> {
-        let voters = voters.into_iter().map(|node| node.0).collect();
-        self.raft
-            .change_membership(ChangeMembers::ReplaceAllVoters(voters), others_learn)
-            .await
-            .map_err(change_refused)?;
-        Ok(())
-    }
-
-    /// Lets a member go that learns and does not vote. At the leader.
-    pub async fn forget_learner(&self, node: NodeId) -> Result<(), ProposeError> {
-        let nodes = BTreeSet::from([node.0]);
-        self.raft
-            .change_membership(ChangeMembers::RemoveNodes(nodes), false)
-            .await
-            .map_err(change_refused)?;
-        Ok(())
     }
 
     /// Bytes of proposals that were applied here since the start.

@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -62,6 +63,8 @@ pub(crate) struct Network {
     pub(crate) peers: Peers,
     pub(crate) blocks: Arc<BlockStore>,
     pub(crate) blocking: Blocking,
+    /// Rises with each part of a snapshot that a member has taken.
+    pub(crate) parts_taken: Arc<AtomicU64>,
 }
 
 /// A group's connection to one member.
@@ -71,6 +74,7 @@ pub(crate) struct Connection {
     peer: Peer,
     blocks: Arc<BlockStore>,
     blocking: Blocking,
+    parts_taken: Arc<AtomicU64>,
     heartbeat: bool,
 }
 
@@ -94,6 +98,7 @@ impl Network {
             peer: self.peers.get(&node.addr),
             blocks: self.blocks.clone(),
             blocking: self.blocking,
+            parts_taken: self.parts_taken.clone(),
             heartbeat,
         }
     }
@@ -385,6 +390,7 @@ impl Connection {
         *bytes = 0;
         self.bulk::<proto::SnapshotBeginReply>(method::SNAPSHOT_PART, full)
             .await?;
+        self.parts_taken.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 

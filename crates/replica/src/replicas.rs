@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -114,11 +115,13 @@ impl Replicas {
             .raft_config()
             .validate()
             .map_err(io::Error::other)?;
+        let parts_taken = Arc::new(AtomicU64::new(0));
         let network = Network {
             partition,
             peers: self.peers.clone(),
             blocks: self.blocks.clone(),
             blocking,
+            parts_taken: parts_taken.clone(),
         };
         let log = GroupLog::new(partition, self.log.clone());
         let raft = Raft::<TypeConfig, Machine>::new(
@@ -140,7 +143,7 @@ impl Replicas {
                 }
             });
         }
-        let group = Arc::new(Group::new(partition, raft, applied, events));
+        let group = Arc::new(Group::new(partition, raft, applied, events, parts_taken));
         tokio::spawn(Group::end_with_replica(
             group.clone(),
             self.options.host.clone(),

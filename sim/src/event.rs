@@ -66,6 +66,13 @@ pub(crate) enum Event {
         /// Which.
         machine: MachineId,
     },
+    /// A machine has no copy of a partition any more.
+    CopyGone {
+        /// The machine.
+        machine: MachineId,
+        /// The partition.
+        partition: PartitionId,
+    },
     /// The state of a replica was looked at.
     Replica {
         /// On which machine.
@@ -74,6 +81,8 @@ pub(crate) enum Event {
         boot: u64,
         /// Of which partition.
         partition: PartitionId,
+        /// Which of the machine's copies of it: one that was given away may come back as another.
+        copy: u64,
         /// The last entry that it applied.
         applied_index: u64,
         /// The last that it knows to be committed.

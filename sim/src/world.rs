@@ -2,11 +2,14 @@
 //!
 //! Within a tick the machines run in turn; what they send arrives in a later tick. Nothing here draws on real time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+
+use levada_replica::Group;
+use levada_types::PartitionId;
 
 use crate::event::Event;
 use crate::invariants::{self, Invariant};
@@ -62,6 +65,34 @@ fn list(broken: &[(&'static str, String)]) -> String {
         .collect()
 }
 
+/// Numbers a machine's copies of a partition, one after the other.
+#[derive(Default)]
+struct Copies {
+    last: BTreeMap<(MachineId, PartitionId), (Weak<Group>, u64)>,
+    here: BTreeMap<MachineId, BTreeSet<PartitionId>>,
+}
+
+impl Copies {
+    fn number(&mut self, machine: MachineId, group: &Arc<Group>) -> u64 {
+        let now = Arc::downgrade(group);
+        let (last, number) = self.last.entry((machine, group.id())).or_default();
+        if !last.ptr_eq(&now) {
+            *last = now;
+            *number += 1;
+        }
+        *number
+    }
+
+    /// What the machine had a copy of when it was last looked at, and has not now.
+    fn gone(&mut self, machine: MachineId, groups: &[Arc<Group>]) -> Vec<PartitionId> {
+        let now: BTreeSet<PartitionId> = groups.iter().map(|group| group.id()).collect();
+        let here = self.here.entry(machine).or_default();
+        let gone = here.difference(&now).copied().collect();
+        *here = now;
+        gone
+    }
+}
+
 /// Everything that is simulated.
 pub(crate) struct World {
     pub(crate) now_ms: u64,
@@ -72,6 +103,7 @@ pub(crate) struct World {
     pub(crate) members: BTreeSet<MachineId>,
     pub(crate) clients: Stepped,
     pub(crate) shared: Arc<Shared>,
+    copies: Copies,
     invariants: Vec<Box<dyn Invariant>>,
     /// By machine, then by partition: the entry at which the state was last hashed.
     hashed: Vec<Vec<u64>>,
@@ -116,6 +148,7 @@ impl World {
             members: (0..FIRST_MEMBERS).collect(),
             clients: Stepped::new(0)?,
             shared: Shared::new(access, trace.clone(), seed),
+            copies: Copies::default(),
             invariants: invariants::all(clocks_are_right),
             hashed: vec![vec![0; PARTITIONS as usize + 1]; MACHINES],
             trace,
@@ -179,7 +212,12 @@ impl World {
             let Some(node) = machine.slot().and_then(|slot| slot.node()) else {
                 continue;
             };
-            for group in node.replicas().groups() {
+            let groups = node.replicas().groups();
+            for partition in self.copies.gone(id, &groups) {
+                let machine = id;
+                seen.push(Event::CopyGone { machine, partition });
+            }
+            for group in groups {
                 let applied_index = group.applied_index();
                 let place = &mut self.hashed[id][group.id().0 as usize];
                 let due = applied_index != *place && applied_index.is_multiple_of(hash_every);
@@ -195,6 +233,7 @@ impl World {
                     machine: id,
                     boot: machine.boots(),
                     partition: group.id(),
+                    copy: self.copies.number(id, &group),
                     applied_index,
                     committed_index: group.committed_index(),
                     leads_in_term: group.leads_in_term(),
@@ -267,16 +306,21 @@ impl World {
         Ok(())
     }
 
-    /// Whether every replica has applied the same entry.
+    /// Whether every partition has a replica, and all of its replicas have applied the same entry.
     pub(crate) fn is_level(&self) -> bool {
-        let mut indexes = self.members.iter().map(|machine| {
+        let mut indexes: BTreeMap<PartitionId, BTreeSet<u64>> = BTreeMap::new();
+        for machine in &self.members {
             let slot = self.machines[*machine].slot();
-            let node = slot.and_then(|slot| slot.node())?;
-            let groups = node.replicas().groups();
-            Some(groups.iter().map(|g| g.applied_index()).collect::<Vec<_>>())
-        });
-        let first = indexes.next().flatten();
-        first.is_some() && indexes.all(|other| other == first)
+            let Some(node) = slot.and_then(|slot| slot.node()) else {
+                return false;
+            };
+            for group in node.replicas().groups() {
+                let of_it = indexes.entry(group.id()).or_default();
+                of_it.insert(group.applied_index());
+            }
+        }
+        let count = usize::try_from(PARTITIONS).unwrap_or(usize::MAX) + 1;
+        indexes.len() == count && indexes.values().all(|of_it| of_it.len() == 1)
     }
 
     /// Whether a member knows of a change of members that is under way.

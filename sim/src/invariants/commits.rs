@@ -1,4 +1,4 @@
-//! The commit index of a replica never goes back while its process lives.
+//! The commit index of a copy never goes back while its process lives.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use crate::net::MachineId;
 
 #[derive(Default)]
 pub(super) struct Commits {
-    /// By machine and partition: the life and the index that were last seen.
-    seen: BTreeMap<(MachineId, PartitionId), (u64, u64)>,
+    /// By machine and partition: the life and the copy, and the index that were last seen.
+    seen: BTreeMap<(MachineId, PartitionId), ((u64, u64), u64)>,
 }
 
 impl Invariant for Commits {
@@ -24,15 +24,17 @@ impl Invariant for Commits {
             machine,
             boot,
             partition,
+            copy,
             committed_index,
             ..
         } = event
         else {
             return Ok(());
         };
-        let now = (*boot, *committed_index);
+        let life = (*boot, *copy);
+        let now = (life, *committed_index);
         match self.seen.insert((*machine, *partition), now) {
-            Some((life, index)) if life == *boot && index > *committed_index => Err(format!(
+            Some((before, index)) if before == life && index > *committed_index => Err(format!(
                 "the replica of {partition} on machine {machine} went back from commit index {index} to \
                  {committed_index}"
             )),

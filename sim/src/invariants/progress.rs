@@ -11,8 +11,8 @@ use crate::net::MachineId;
 
 #[derive(Default)]
 pub(super) struct Progress {
-    /// By machine and partition: the life and the index that were last seen.
-    seen: BTreeMap<(MachineId, PartitionId), (u64, u64)>,
+    /// By machine and partition: the life and the copy, and the index that were last seen.
+    seen: BTreeMap<(MachineId, PartitionId), ((u64, u64), u64)>,
     highest: BTreeMap<PartitionId, u64>,
 }
 
@@ -25,10 +25,14 @@ impl Invariant for Progress {
         if let Event::Left { machine } = event {
             self.seen.retain(|(seen, _), _| seen != machine);
         }
+        if let Event::CopyGone { machine, partition } = event {
+            self.seen.remove(&(*machine, *partition));
+        }
         let Event::Replica {
             machine,
             boot,
             partition,
+            copy,
             applied_index,
             ..
         } = event
@@ -37,11 +41,12 @@ impl Invariant for Progress {
         };
         let highest = self.highest.entry(*partition).or_default();
         *highest = (*applied_index).max(*highest);
+        let life = (*boot, *copy);
         let before = self
             .seen
-            .insert((*machine, *partition), (*boot, *applied_index));
+            .insert((*machine, *partition), (life, *applied_index));
         match before {
-            Some((life, index)) if life == *boot && index > *applied_index => Err(format!(
+            Some((before, index)) if before == life && index > *applied_index => Err(format!(
                 "the replica of {partition} on machine {machine} went back from entry {index} to {applied_index}"
             )),
             _ => Ok(()),

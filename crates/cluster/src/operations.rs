@@ -315,7 +315,7 @@ impl Operator {
         let mut answered = versions
             .iter()
             .filter_map(|(n, r)| Some((n, r.as_ref().ok()?)));
-        let own = env!("CARGO_PKG_VERSION");
+        let own = report::own_version();
         if let Some((node, other)) = answered.find(|(_, r)| r.version != own) {
             return refused(format!(
                 "{node} runs version {} and this node {own}; finish the upgrade first",

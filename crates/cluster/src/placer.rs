@@ -17,7 +17,7 @@ use crate::broker::Broker;
 use crate::core::Core;
 use crate::easing::{Exchange, Watch, Work};
 use crate::replica_sets::{Candidate, Sets, plan, plan_leaders};
-use crate::report::ClusterReport;
+use crate::report::{ClusterReport, own_version};
 
 /// Copies that are on their way at one time in the whole cluster, each to another node.
 const MOVES_AT_ONCE: usize = 2;
@@ -317,7 +317,7 @@ pub(crate) fn rows_for_more(core: &Core, count: u32) -> Vec<PartitionRow> {
 pub(crate) async fn step(broker: &Broker, picture: &Picture, report: &ClusterReport) -> bool {
     let first = picture.rows.values().any(Option::is_none);
     // A member of another version would not apply these commands alike.
-    let own = env!("CARGO_PKG_VERSION");
+    let own = own_version();
     let alike =
         |r: &Result<crate::report::NodeReport, String>| r.as_ref().is_ok_and(|r| r.version == own);
     if first && !report.members.values().all(alike) {

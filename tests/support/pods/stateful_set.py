@@ -24,6 +24,8 @@ LINGER_S, READY_FOR_S, RESTART_PAUSE_S = 1, 1, 0.5
 # Fewer than the manifest's, for the speed of a test's first start.
 PARTITIONS = 6
 NAMESPACE = "levada"
+# Of each partition but the catalog, which all nodes have.
+COPIES = 3
 READY_TIMEOUT_S = 120
 POLL_S = 0.05
 
@@ -252,16 +254,23 @@ class StatefulSet:
             connection.close()
 
     def is_whole(self):
-        """Whether the members are the pods, all of them ready and voters of every partition."""
+        """Whether the members are the pods, all of them ready, and every partition has its copies where it should."""
         if not all(pod.ready() for pod in self.pods.values()):
             return False
         status = self.status()
         hosts = {f"{self.host(ordinal)}:7100" for ordinal in self.pods}
         nodes = {member["node"] for member in status.get("members", ())}
+
+        def placed(partition):
+            copies, votes = set(partition["set"]), partition["voters"]
+            count = len(nodes) if partition["partition"] == 0 else min(COPIES, len(nodes))
+            # Without a copy of its own a node does not know who votes.
+            return copies <= nodes and len(copies) == count and (votes is None or set(votes) == copies)
+
         return (
             {member["peer_address"] for member in status.get("members", ())} == hosts
             and status["change"] is None
-            and all(set(partition["voters"]) == nodes for partition in status["partitions"])
+            and all(placed(partition) for partition in status["partitions"])
         )
 
     def wait_whole(self):

@@ -98,3 +98,9 @@ pub const STREAM_TAG_KEYS_MAX: usize = 50;
 pub const SHARD_LEVEL_METRICS_MAX: usize = 7;
 /// Characters in the name of an encryption key.
 pub const ENCRYPTION_KEY_ID_LEN_MAX: usize = 2_048;
+/// Characters in the receipt handle of a record that a queue on streams gave.
+pub const STREAM_RECEIPT_LEN_MAX: usize = 1_024;
+/// Streams of one such queue.
+pub const QUEUE_STREAMS_MAX: usize = 10_000;
+/// Records that one call receives from it, acknowledges, hides or restores.
+pub const QUEUE_RECORDS_MAX: u32 = 10;

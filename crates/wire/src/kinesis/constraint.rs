@@ -10,8 +10,8 @@ use std::ops::RangeInclusive;
 
 use levada_types::limits::{
     ENCRYPTION_KEY_ID_LEN_MAX, PARTITION_KEY_LEN_MAX, RECORDS_BYTES_MAX, SHARD_ID_LEN_MAX,
-    SHARD_ITERATOR_LEN_MAX, STREAM_ARN_LEN_MAX, STREAM_NAME_LEN_MAX, STREAM_TAG_KEYS_MAX,
-    STREAM_TAGS_MAX, STREAM_TOKEN_LEN_MAX, TAG_KEY_LEN_MAX, TAG_VALUE_LEN_MAX,
+    SHARD_ITERATOR_LEN_MAX, STREAM_ARN_LEN_MAX, STREAM_NAME_LEN_MAX, STREAM_RECEIPT_LEN_MAX,
+    STREAM_TAG_KEYS_MAX, STREAM_TAGS_MAX, STREAM_TOKEN_LEN_MAX, TAG_KEY_LEN_MAX, TAG_VALUE_LEN_MAX,
 };
 
 use super::{KinesisError, KinesisErrorKind, pattern};
@@ -57,6 +57,10 @@ pub(super) const STREAM_NAME: Text = Text::new(Some(&pattern::NAME), 1, STREAM_N
 pub(super) const SHARD_ID: Text = Text::new(Some(&pattern::NAME), 1, SHARD_ID_LEN_MAX);
 /// `StreamARN`.
 pub(super) const STREAM_ARN: Text = Text::new(Some(&pattern::STREAM_ARN), 1, STREAM_ARN_LEN_MAX);
+/// `QueueARN`.
+pub(super) const QUEUE_ARN: Text = Text::new(Some(&pattern::QUEUE_ARN), 1, STREAM_ARN_LEN_MAX);
+/// `ReceiptHandle`.
+pub(super) const RECEIPT_HANDLE: Text = Text::new(None, 1, STREAM_RECEIPT_LEN_MAX);
 /// `ConsumerARN`.
 pub(super) const CONSUMER_ARN: Text =
     Text::new(Some(&pattern::CONSUMER_ARN), 1, STREAM_ARN_LEN_MAX);

@@ -1,5 +1,5 @@
 //! Amazon Kinesis Data Streams, API version 2013-12-02: its actions, errors, and the frames of
-//! `SubscribeToShard`. The actions on queues and channels are not among them.
+//! `SubscribeToShard`. The actions on channels are not among them.
 //!
 //! One file per action, or per handful of actions that are alike, holds requests, answers and the
 //! validation that needs no stream. Iterators and page tokens are opaque texts, whose meaning is the
@@ -27,6 +27,8 @@ mod pattern;
 mod position;
 mod put_record;
 mod put_records;
+mod queue_records;
+mod queues;
 mod resource_policy;
 mod retention;
 mod shape;
@@ -70,6 +72,8 @@ pub use put_record::{PutRecordRequest, PutRecordResponse};
 pub use put_records::{
     PutRecordsRequest, PutRecordsRequestEntry, PutRecordsResponse, PutRecordsResultEntry,
 };
+pub use queue_records::*;
+pub use queues::*;
 pub use resource_policy::{
     DeleteResourcePolicyRequest, GetResourcePolicyRequest, GetResourcePolicyResponse,
     PutResourcePolicyRequest,
@@ -182,14 +186,19 @@ macro_rules! actions {
 
 actions! {
     answered {
+        AcknowledgeDeadLetterQueueRecords, AcknowledgeDeadLetterQueueRecordsRequest, QueueRecordsBatchResponse;
+        AcknowledgeQueueRecords, AcknowledgeQueueRecordsRequest, QueueRecordsBatchResponse;
         AddTagsToStream, AddTagsToStreamRequest, Empty;
+        CreateQueue, CreateQueueRequest, QueueDescriptionResponse;
         CreateStream, CreateStreamRequest, Empty;
         DecreaseStreamRetentionPeriod, DecreaseStreamRetentionPeriodRequest, Empty;
+        DeleteQueue, DeleteQueueRequest, Empty;
         DeleteResourcePolicy, DeleteResourcePolicyRequest, Empty;
         DeleteStream, DeleteStreamRequest, Empty;
         DeregisterStreamConsumer, DeregisterStreamConsumerRequest, Empty;
         DescribeAccountSettings, DescribeAccountSettingsRequest, AccountSettingsResponse;
         DescribeLimits, DescribeLimitsRequest, DescribeLimitsResponse;
+        DescribeQueue, DescribeQueueRequest, QueueDescriptionResponse;
         DescribeStream, DescribeStreamRequest, DescribeStreamResponse;
         DescribeStreamConsumer, DescribeStreamConsumerRequest, DescribeStreamConsumerResponse;
         DescribeStreamSummary, DescribeStreamSummaryRequest, DescribeStreamSummaryResponse;
@@ -199,6 +208,7 @@ actions! {
         GetResourcePolicy, GetResourcePolicyRequest, GetResourcePolicyResponse;
         GetShardIterator, GetShardIteratorRequest, GetShardIteratorResponse;
         IncreaseStreamRetentionPeriod, IncreaseStreamRetentionPeriodRequest, Empty;
+        ListQueues, ListQueuesRequest, ListQueuesResponse;
         ListShards, ListShardsRequest, ListShardsResponse;
         ListStreamConsumers, ListStreamConsumersRequest, ListStreamConsumersResponse;
         ListStreams, ListStreamsRequest, ListStreamsResponse;
@@ -208,15 +218,21 @@ actions! {
         PutRecord, PutRecordRequest, PutRecordResponse;
         PutRecords, PutRecordsRequest, PutRecordsResponse;
         PutResourcePolicy, PutResourcePolicyRequest, Empty;
+        ReceiveDeadLetterQueueRecords, ReceiveDeadLetterQueueRecordsRequest, ReceiveQueueRecordsResponse;
+        ReceiveQueueRecords, ReceiveQueueRecordsRequest, ReceiveQueueRecordsResponse;
         RegisterStreamConsumer, RegisterStreamConsumerRequest, RegisterStreamConsumerResponse;
         RemoveTagsFromStream, RemoveTagsFromStreamRequest, Empty;
+        RestoreDeadLetterQueueRecords, RestoreDeadLetterQueueRecordsRequest, QueueRecordsBatchResponse;
         SplitShard, SplitShardRequest, Empty;
         StartStreamEncryption, StartStreamEncryptionRequest, Empty;
         StopStreamEncryption, StopStreamEncryptionRequest, Empty;
         TagResource, TagResourceRequest, Empty;
         UntagResource, UntagResourceRequest, Empty;
         UpdateAccountSettings, UpdateAccountSettingsRequest, AccountSettingsResponse;
+        UpdateDeadLetterQueueRecordsVisibility, UpdateDeadLetterQueueRecordsVisibilityRequest, QueueRecordsBatchResponse;
         UpdateMaxRecordSize, UpdateMaxRecordSizeRequest, Empty;
+        UpdateQueue, UpdateQueueRequest, QueueDescriptionResponse;
+        UpdateQueueRecordsVisibility, UpdateQueueRecordsVisibilityRequest, QueueRecordsBatchResponse;
         UpdateShardCount, UpdateShardCountRequest, UpdateShardCountResponse;
         UpdateStreamMode, UpdateStreamModeRequest, Empty;
         UpdateStreamRecordDistributionStrategy, UpdateStreamRecordDistributionStrategyRequest, Empty;

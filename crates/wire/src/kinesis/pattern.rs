@@ -36,6 +36,12 @@ pub(super) static STREAM_ARN: Pattern = Pattern {
     matches: |s| any_resource(s, |resource| is_path(resource, &["stream/"])),
 };
 
+/// A queue's ARN.
+pub(super) static QUEUE_ARN: Pattern = Pattern {
+    text: r"arn:aws.*:kinesis:.*:\d{12}:queue/\S+",
+    matches: |s| any_resource(s, |resource| is_path(resource, &["queue/"])),
+};
+
 /// A consumer's ARN.
 pub(super) static CONSUMER_ARN: Pattern = Pattern {
     text: r"^(arn):aws.*:kinesis:.*:\d{12}:.*stream\/[a-zA-Z0-9_.-]+\/consumer\/[a-zA-Z0-9_.-]+:[0-9]+",
@@ -170,6 +176,8 @@ mod tests {
         ];
         check(&STREAM_ARN, &[stream, consumer], &[queue]);
         check(&STREAM_ARN, &[], &none);
+        check(&QUEUE_ARN, &[queue], &[stream, consumer]);
+        check(&QUEUE_ARN, &[], &none);
         check(&CONSUMER_ARN, &[consumer], &[stream, queue]);
         check(&CONSUMER_ARN, &[], &none);
         check(&RESOURCE_ARN, &[stream, consumer, queue], &none);

@@ -33,20 +33,27 @@ impl fmt::Display for StreamArn {
 impl FromStr for StreamArn {
     type Err = InvalidName;
     fn from_str(s: &str) -> Result<Self, InvalidName> {
-        let parse = || {
-            let (partition, rest) = s.strip_prefix("arn:")?.split_once(":kinesis:")?;
-            let (region, rest) = rest.split_once(':')?;
-            let (account, resource) = rest.split_once(':')?;
-            let name = resource.strip_prefix("stream/")?;
-            let ok = partition.starts_with("aws") && pattern::NAME.matches(name);
-            Some(Self {
-                region: region.parse().ok()?,
-                account: account.parse().ok()?,
-                name: ok.then(|| name.into())?,
-            })
-        };
-        parse().ok_or(InvalidName)
+        let (region, account, name) = named(s, "stream/").ok_or(InvalidName)?;
+        Ok(Self {
+            region,
+            account,
+            name,
+        })
     }
+}
+
+/// The parts of an ARN of Kinesis whose resource is of this kind and has a name.
+pub(super) fn named(arn: &str, kind: &str) -> Option<(Region, AccountId, Box<str>)> {
+    let (partition, rest) = arn.strip_prefix("arn:")?.split_once(":kinesis:")?;
+    let (region, rest) = rest.split_once(':')?;
+    let (account, resource) = rest.split_once(':')?;
+    let name = resource.strip_prefix(kind)?;
+    let ok = partition.starts_with("aws") && pattern::NAME.matches(name);
+    Some((
+        region.parse().ok()?,
+        account.parse().ok()?,
+        ok.then(|| name.into())?,
+    ))
 }
 
 /// A consumer's full name: its stream's, its own, and the second in which it was registered.

@@ -246,6 +246,7 @@ impl Gateway {
                 slot = Slot::STS;
                 Ok(sts::call(&caller, request).encode(protocol, request_id.as_str()))
             }
+            (Ok(Call::Kinesis(_)), Ok(_)) => Err(Failure::Aws(AwsError::unknown_operation())),
         };
         let (encoded, outcome) = match result {
             Ok(encoded) => (encoded, Outcome::Ok),

@@ -1,6 +1,7 @@
 //! Every bound that AWS documents, and every bound of our own, by name.
 //!
-//! Source: the SQS API reference and quotas page, and the public `sqs-2012-11-05` model.
+//! Source: the SQS API reference and quotas page, and the public `sqs-2012-11-05` model; what is of another
+//! service says so.
 
 /// Characters in a queue's name, the `.fifo` suffix counted.
 pub const QUEUE_NAME_LEN_MAX: usize = 80;
@@ -56,3 +57,50 @@ pub const QUEUE_TAGS_MAX: usize = 50;
 pub const TAG_KEY_LEN_MAX: usize = 128;
 /// Characters in a tag's value.
 pub const TAG_VALUE_LEN_MAX: usize = 256;
+
+// Kinesis Data Streams. Source: the public `kinesis-2013-12-02` model and the service's quotas page.
+
+/// Characters in a stream's name, and in a consumer's.
+pub const STREAM_NAME_LEN_MAX: usize = 128;
+/// Characters in an ARN that Kinesis is given.
+pub const STREAM_ARN_LEN_MAX: usize = 2_048;
+/// Characters in a shard's id, as a client may write it.
+pub const SHARD_ID_LEN_MAX: usize = 128;
+/// The highest number that a shard's id can carry.
+pub const SHARD_NUMBER_MAX: u64 = 2_147_483_647;
+/// Characters in a partition key.
+pub const PARTITION_KEY_LEN_MAX: usize = 256;
+/// Bytes of one record, and of one `PutRecords` with its partition keys.
+pub const RECORDS_BYTES_MAX: usize = 10_485_760;
+/// Records in one `PutRecords`.
+pub const PUT_RECORDS_MAX: usize = 500;
+/// Records that one `GetRecords` returns at most.
+pub const GET_RECORDS_MAX: u32 = 10_000;
+/// Characters in a shard iterator.
+pub const SHARD_ITERATOR_LEN_MAX: usize = 512;
+/// Characters in a page token of Kinesis.
+pub const STREAM_TOKEN_LEN_MAX: usize = 1_048_576;
+/// Shards, streams and consumers that one page of a listing holds at most.
+pub const STREAM_LIST_RESULTS_MAX: u32 = 10_000;
+/// The least that a stream's `MaxRecordSizeInKiB` can be set to.
+pub const MAX_RECORD_SIZE_KIB_MIN: u32 = 1_024;
+/// The most that it can be set to.
+pub const MAX_RECORD_SIZE_KIB_MAX: u32 = 10_240;
+/// Shortest retention of a stream, in hours, and that of a stream that sets none.
+pub const STREAM_RETENTION_HOURS_MIN: u32 = 24;
+/// Longest retention of a stream, in hours.
+pub const STREAM_RETENTION_HOURS_MAX: u32 = 8_760;
+/// Tags that one request may give a stream.
+pub const STREAM_TAGS_MAX: usize = 200;
+/// Tag keys that one request may take from a stream, and tags that one page lists.
+pub const STREAM_TAG_KEYS_MAX: usize = 50;
+/// Metrics that a request can switch on or off: each of the seven, or `ALL`.
+pub const SHARD_LEVEL_METRICS_MAX: usize = 7;
+/// Characters in the name of an encryption key.
+pub const ENCRYPTION_KEY_ID_LEN_MAX: usize = 2_048;
+/// Characters in the receipt handle of a record that a queue on streams gave.
+pub const STREAM_RECEIPT_LEN_MAX: usize = 1_024;
+/// Streams of one such queue.
+pub const QUEUE_STREAMS_MAX: usize = 10_000;
+/// Records that one call receives from it, acknowledges, hides or restores.
+pub const QUEUE_RECORDS_MAX: u32 = 10;

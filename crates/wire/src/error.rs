@@ -222,6 +222,13 @@ impl AwsError {
         }
     }
 
+    /// [`Self::json_type`] without its namespace.
+    pub fn bare_type(&self) -> &'static str {
+        self.json_type
+            .rsplit_once('#')
+            .map_or(self.json_type, |(_, bare)| bare)
+    }
+
     /// The value of `x-amzn-query-error`, by which clients that were written for the Query protocol
     /// find the code that they know. Only services that once spoke Query send it.
     pub fn query_error_header(&self, service: Service) -> Option<String> {

@@ -347,8 +347,8 @@ fn lists_and_maps_are_bounded() {
         let entries: Vec<String> = (0..n).map(|i| format!("\"k{i}\":\"v\"")).collect();
         format!("{{\"Tags\":{{{}}}}}", entries.join(","))
     };
-    assert!(json("AmazonSQS.TagQueue", map(128)).call.is_ok());
-    check_type("TagQueue", &map(129), "A map of the request is too long.");
+    assert!(json("AmazonSQS.TagQueue", map(256)).call.is_ok());
+    check_type("TagQueue", &map(257), "A map of the request is too long.");
 }
 
 #[test]
@@ -478,6 +478,9 @@ fn exercise(incoming: Incoming) {
             let _ = request.queue_url().map(sqs::queue_url::parse);
         }
         Ok(Call::Sts(_)) => {}
+        Ok(Call::Kinesis(request)) => {
+            let _ = request.validate();
+        }
         Err(e) => {
             let encoded =
                 levada_wire::protocol::encode_error(&e, incoming.protocol, incoming.service, "id");

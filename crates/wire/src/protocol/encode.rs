@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::cbor::{self, CannotEncode};
 use super::xml::XmlWriter;
 use super::{Protocol, Service};
 use crate::error::AwsError;
@@ -18,6 +19,18 @@ pub struct Encoded {
     pub query_error: Option<String>,
     /// The body.
     pub body: Bytes,
+}
+
+impl Encoded {
+    /// A success with this body.
+    pub(crate) fn ok(protocol: Protocol, body: Vec<u8>) -> Self {
+        Self {
+            status: 200,
+            content_type: protocol.content_type(),
+            query_error: None,
+            body: body.into(),
+        }
+    }
 }
 
 /// What an action answers.
@@ -58,25 +71,45 @@ pub fn encode_output<T: Output>(
         xml.close("ResponseMetadata");
         xml.close(&response);
     } else if !T::EMPTY {
-        buffer.reserve(output.size_hint());
-        if serde_json::to_writer(&mut buffer, output).is_err() {
-            // Only a shape that cannot be JSON gets here, and none of ours is one.
-            return encode_error(&AwsError::internal_failure(), protocol, service, request_id);
-        }
+        return encode_document(output, output.size_hint(), protocol, service);
     }
-    Encoded {
-        status: 200,
-        content_type: protocol.content_type(),
-        query_error: None,
-        body: buffer.into(),
+    Encoded::ok(protocol, buffer)
+}
+
+/// Encodes an answer in JSON or CBOR. `size_hint` is a guess at the size of the body, in bytes.
+pub fn encode_document<T: Serialize>(
+    output: &T,
+    size_hint: usize,
+    protocol: Protocol,
+    service: Service,
+) -> Encoded {
+    match document(output, size_hint, protocol) {
+        Ok(body) => Encoded::ok(protocol, body),
+        // Only a shape that the protocol cannot carry gets here, and none of ours is one.
+        Err(_) => encode_error(&AwsError::internal_failure(), protocol, service, ""),
     }
 }
 
+/// A document in JSON or CBOR: a whole body, or the payload of an event.
+pub(crate) fn document<T: Serialize>(
+    value: &T,
+    size_hint: usize,
+    protocol: Protocol,
+) -> Result<Vec<u8>, CannotEncode> {
+    let mut buffer = Vec::with_capacity(size_hint);
+    if protocol == Protocol::Cbor11 {
+        cbor::write(value, &mut buffer)?;
+    } else {
+        serde_json::to_writer(&mut buffer, value).map_err(|_| CannotEncode)?;
+    }
+    Ok(buffer)
+}
+
 #[derive(Serialize)]
-struct ServiceErrorBody<'a> {
-    __type: &'a str,
+pub(crate) struct ServiceErrorBody<'a> {
+    pub(crate) __type: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
-    message: &'a str,
+    pub(crate) message: &'a str,
 }
 
 /// The one error whose member AWS spells with a capital.
@@ -113,19 +146,18 @@ pub fn encode_error(
         xml.text_element("RequestId", request_id);
         xml.close("ErrorResponse");
     } else {
-        let (kind, message) = (error.json_type, &*error.message);
-        let json = if kind == "com.amazon.coral.service#SerializationException" {
-            serde_json::to_vec(&SerializationErrorBody {
-                __type: kind,
-                message,
-            })
-        } else {
-            serde_json::to_vec(&ServiceErrorBody {
-                __type: kind,
-                message,
-            })
+        let message = &*error.message;
+        let __type = match service {
+            // JSON 1.1 gives the bare name. Queues speak 1.0, whatever a client calls it.
+            Service::Kinesis => error.bare_type(),
+            Service::Sqs | Service::Sts => error.json_type,
         };
-        buffer = json.unwrap_or_default();
+        let body = if error.bare_type() == "SerializationException" {
+            document(&SerializationErrorBody { __type, message }, 384, protocol)
+        } else {
+            document(&ServiceErrorBody { __type, message }, 384, protocol)
+        };
+        buffer = body.unwrap_or_default();
         query_error = error.query_error_header(service);
     }
     Encoded {

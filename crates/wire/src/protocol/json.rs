@@ -2,6 +2,7 @@
 //!
 //! Where serde would refuse a number for a string, AWS takes it; where both refuse, the wording is
 //! AWS's. Unknown members are ignored and `null` is absence. Nothing here builds a tree of values.
+//! The readers of strings, integers, lists and maps serve CBOR too; [`super::member`] chooses.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,11 +25,11 @@ pub const BASE64_LENIENT: GeneralPurpose = GeneralPurpose::new(
 /// Elements of one list. Far more than any action takes, so that a batch of too many is counted in AWS's
 /// words, and few enough that `[{},{},...]` cannot make a body many times its size in memory.
 const LIST_ELEMENTS_MAX: usize = 1_024;
-/// Entries of one map: tags may be 50, attributes 21, a message's attributes 10.
-const MAP_ENTRIES_MAX: usize = 128;
+/// Entries of one map: tags may be 50 in SQS and 200 in Kinesis, attributes 21, a message's attributes 10.
+const MAP_ENTRIES_MAX: usize = 256;
 
-const MAP_FOUND: &str = "Start of structure or map found where not expected.";
-const LIST_FOUND: &str = "Start of list found where not expected";
+pub(super) const MAP_FOUND: &str = "Start of structure or map found where not expected.";
+pub(super) const LIST_FOUND: &str = "Start of list found where not expected";
 
 /// Reads a whole body as one structure.
 pub fn from_slice<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, AwsError> {
@@ -49,7 +50,7 @@ fn wording(e: &serde_json::Error) -> String {
 }
 
 /// A value that must be an object, where a derived shape alone would take an array as well.
-struct Structure<T>(T);
+pub(super) struct Structure<T>(pub(super) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Structure<T> {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
@@ -128,6 +129,9 @@ impl<'de> Visitor<'de> for TextVisitor {
     fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
         Ok(None)
     }
+    fn visit_none<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
     fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
         Err(A::Error::custom(self.list_found))
     }
@@ -186,6 +190,9 @@ impl<'de> Visitor<'de> for IntVisitor {
         )))
     }
     fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+    fn visit_none<E: Error>(self) -> Result<Self::Value, E> {
         Ok(None)
     }
     fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
@@ -258,6 +265,9 @@ impl<'de, T: Member<'de>> Visitor<'de> for ListVisitor<T> {
     fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
         Ok(None)
     }
+    fn visit_none<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Err(A::Error::custom(MAP_FOUND))
@@ -296,7 +306,7 @@ pub fn list<'de, D: Deserializer<'de>, T: Deserialize<'de> + JsonStructure>(
 struct MapVisitor<T>(PhantomData<T>);
 
 impl<'de, T: Member<'de>> Visitor<'de> for MapVisitor<T> {
-    type Value = BTreeMap<String, T>;
+    type Value = Option<BTreeMap<String, T>>;
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("map or null")
     }
@@ -310,10 +320,13 @@ impl<'de, T: Member<'de>> Visitor<'de> for MapVisitor<T> {
                 map.insert(key, value);
             }
         }
-        Ok(map)
+        Ok(Some(map))
     }
     fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-        Ok(BTreeMap::new())
+        Ok(None)
+    }
+    fn visit_none<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
     }
     fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
         Err(A::Error::custom(LIST_FOUND))
@@ -338,6 +351,7 @@ impl<'de, T: Member<'de>> Visitor<'de> for MapVisitor<T> {
 /// For `deserialize_with`: a map of strings, empty if null.
 pub fn text_map<'de, D: Deserializer<'de>>(d: D) -> Result<BTreeMap<String, String>, D::Error> {
     d.deserialize_any(MapVisitor(PhantomData))
+        .map(Option::unwrap_or_default)
 }
 
 /// For `deserialize_with`: a map of structures, empty if null.
@@ -346,5 +360,36 @@ where
     D: Deserializer<'de>,
     T: Deserialize<'de> + JsonStructure,
 {
+    d.deserialize_any(MapVisitor(PhantomData))
+        .map(Option::unwrap_or_default)
+}
+
+/// A structure, where there may be none.
+pub(super) fn opt_structure<'de, D, T>(d: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Ok(Option::<Structure<T>>::deserialize(d)?.map(|s| s.0))
+}
+
+/// A list of strings, where there may be none.
+pub(super) fn opt_texts<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Vec<String>>, D::Error> {
+    d.deserialize_any(ListVisitor(PhantomData))
+}
+
+/// A list of structures, where there may be none.
+pub(super) fn opt_list<'de, D, T>(d: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + JsonStructure,
+{
+    d.deserialize_any(ListVisitor(PhantomData))
+}
+
+/// A map of strings, where there may be none.
+pub(super) fn opt_text_map<'de, D: Deserializer<'de>>(
+    d: D,
+) -> Result<Option<BTreeMap<String, String>>, D::Error> {
     d.deserialize_any(MapVisitor(PhantomData))
 }

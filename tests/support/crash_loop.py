@@ -26,7 +26,8 @@ LONG_LIVES = 0.3
 LOG_FILTER = '\n[log]\nlevel = "info,openraft=warn,raft_engine=error,levada_replica::machine=debug"\n'
 # Lines of a node's log that are worth counting, by what they speak of.
 TELLING = {
-    "sled": re.compile(r"\bsled\b", re.I),
+    # Its log speaks of sequence numbers and blobs, not of its name.
+    "sled": re.compile(r"\bsled\b|\blsn\b", re.I),
     "checkpoint written": re.compile(r"wrote a checkpoint"),
     "checkpoint, other": re.compile(r"(?<!wrote a )checkpoint", re.I),
     "corrupt": re.compile(r"corrupt|checksum|crc mismatch|damaged|unreadable", re.I),

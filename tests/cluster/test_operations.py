@@ -10,10 +10,8 @@ import uuid
 
 import pytest
 from support.nodes import Cluster, binary
-from support.operate import address, leads, levada, name, refused, spare_node, status
+from support.operate import address, check, eventually, leads, levada, name, refused, spare_node, status
 from support.workload import Load
-
-DRAIN_TIMEOUT_S = 60
 
 
 @pytest.fixture
@@ -35,21 +33,6 @@ def load(cluster):
     """Work on two new queues, through all nodes."""
     with Load(cluster.endpoints, f"o{uuid.uuid4().hex[:8]}") as work:
         yield work
-
-
-def check(load, cluster):
-    """Drains, and holds the ledger against what was seen."""
-    wrong = load.drain(DRAIN_TIMEOUT_S)
-    print(load.summary())
-    assert not wrong, "\n".join(wrong) + "\n" + cluster.logs(15)
-
-
-def eventually(what, timeout_s=60):
-    """Waits until `what()` is true."""
-    deadline = time.monotonic() + timeout_s
-    while not what():
-        assert time.monotonic() < deadline, f"not within {timeout_s} s"
-        time.sleep(0.1)
 
 
 def test_leaders_are_handed_over_and_spread_again(cluster, load):

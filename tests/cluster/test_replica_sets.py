@@ -11,10 +11,9 @@ import uuid
 import pytest
 from support.aws import sqs_client
 from support.nodes import Cluster
-from support.operate import address, levada, name, refused, spare_node, status
+from support.operate import address, check, eventually, levada, name, refused, spare_node, status
 from support.workload import Load
 
-DRAIN_TIMEOUT_S = 60
 ZONES = ("a", "a", "b", "b", "c")
 DATA_PARTITIONS = 24
 
@@ -42,21 +41,6 @@ def load(cluster):
     """Work on two new queues, through all nodes."""
     with Load(cluster.endpoints, f"s{uuid.uuid4().hex[:8]}") as work:
         yield work
-
-
-def check(load, cluster):
-    """Drains, and holds the ledger against what was seen."""
-    wrong = load.drain(DRAIN_TIMEOUT_S)
-    print(load.summary())
-    assert not wrong, "\n".join(wrong) + "\n" + cluster.logs(15)
-
-
-def eventually(what, timeout_s=60):
-    """Waits until `what()` is true."""
-    deadline = time.monotonic() + timeout_s
-    while not what():
-        assert time.monotonic() < deadline, f"not within {timeout_s} s"
-        time.sleep(0.1)
 
 
 def sets(node):

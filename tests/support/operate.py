@@ -3,10 +3,12 @@
 import json
 import os
 import subprocess
+import time
 
 from support.nodes import Node, binary, free_ports
 
 COMMAND_TIMEOUT_S = 180
+DRAIN_TIMEOUT_S = 60
 
 
 def levada(*words, endpoint=None, check=True):
@@ -60,3 +62,18 @@ def spare_node(cluster, extra_config=""):
 def address(node):
     """Where its peers reach it."""
     return f"127.0.0.1:{node.peer_port}"
+
+
+def eventually(what, timeout_s=60):
+    """Waits until `what()` is true."""
+    deadline = time.monotonic() + timeout_s
+    while not what():
+        assert time.monotonic() < deadline, f"not within {timeout_s} s"
+        time.sleep(0.1)
+
+
+def check(load, cluster):
+    """Drains, and holds the ledger against what was seen."""
+    wrong = load.drain(DRAIN_TIMEOUT_S)
+    print(load.summary())
+    assert not wrong, "\n".join(wrong) + "\n" + cluster.logs(15)

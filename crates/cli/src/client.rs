@@ -189,6 +189,19 @@ fn head(bytes: &[u8]) -> Result<Option<(u16, usize, usize)>, Error> {
     )))
 }
 
+/// The status, as the node at the endpoint sees it.
+pub(crate) async fn see(endpoint: &str) -> Result<Value, Error> {
+    let answer = Client::connect(endpoint)
+        .await?
+        .get("/_levada/status")
+        .await?;
+    serde_json::from_slice(&answer.body).map_err(|_| {
+        Error::Answer(format!(
+            "what answers at {endpoint} is not a node of Levada"
+        ))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

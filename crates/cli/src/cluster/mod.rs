@@ -11,7 +11,7 @@ use std::io::Write as _;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::client::{Client, Error};
+use crate::client::{Client, Error, see};
 pub(crate) use status::{align, list, text};
 
 /// The node to ask, and the form of the answer.
@@ -284,19 +284,6 @@ async fn operate(at: &At, name: &str, body: &Value) -> Result<Value, Error> {
         .await?
         .operate(&format!("/_levada/{name}"), body)
         .await
-}
-
-/// The status, as the node at the endpoint sees it.
-async fn see(endpoint: &str) -> Result<Value, Error> {
-    let answer = Client::connect(endpoint)
-        .await?
-        .get("/_levada/status")
-        .await?;
-    serde_json::from_slice(&answer.body).map_err(|_| {
-        Error::Answer(format!(
-            "what answers at {endpoint} is not a node of Levada"
-        ))
-    })
 }
 
 /// What a command answers, for people or for machines.

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{see, status};
-use crate::client::{Client, Error};
+use super::status;
+use crate::client::{Client, Error, see};
 
 /// How often it is looked.
 const LOOK_EVERY: Duration = Duration::from_millis(300);

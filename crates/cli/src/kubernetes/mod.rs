@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::client::{Client, Error};
+use crate::client::{Client, Error, see};
 use api::Api;
 use plan::{Names, Step};
 
@@ -157,7 +157,7 @@ async fn keep_members(pod: &Pod) -> Result<(), Error> {
 
 /// One look. Says what was done; empty if nothing.
 async fn look_and_act(pod: &Pod, names: &Names) -> Result<String, Error> {
-    let status = status(&pod.endpoint).await?;
+    let status = see(&pod.endpoint).await?;
     if !plan::acts(&status, names) {
         return Ok(String::new());
     }
@@ -221,7 +221,7 @@ async fn pre_stop(pod: &Pod, linger_secs: u64, leave_max: Duration) -> Result<()
     let began = Instant::now();
     // Its process ends when it is out, and the status of one that never was a member names no node.
     while began.elapsed() < leave_max {
-        match status(&pod.endpoint).await {
+        match see(&pod.endpoint).await {
             Ok(document) if document["node"].is_string() => {}
             _ => return say("taken out"),
         }
@@ -244,18 +244,6 @@ async fn is_wanted(pod: &Pod, names: &Names) -> bool {
         tokio::time::sleep(LEAVE_LOOK_EVERY).await;
     }
     true
-}
-
-async fn status(endpoint: &str) -> Result<Value, Error> {
-    let answer = Client::connect(endpoint)
-        .await?
-        .get("/_levada/status")
-        .await?;
-    serde_json::from_slice(&answer.body).map_err(|_| {
-        Error::Answer(format!(
-            "what answers at {endpoint} is not a node of Levada"
-        ))
-    })
 }
 
 fn say(line: &str) -> Result<(), Error> {

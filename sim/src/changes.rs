@@ -11,7 +11,7 @@ use std::time::Duration;
 use levada_cluster::{OperationError, Operator};
 use levada_types::PartitionId;
 
-use crate::machine::Crash;
+use crate::machine::{Crash, Slot};
 use crate::net::{MachineId, address};
 use crate::random::Random;
 use crate::trace::event;
@@ -48,6 +48,8 @@ enum Step {
 pub(crate) struct Changes {
     random: Random,
     state: State,
+    /// Who was last to be taken out, unless it has heard of it.
+    leaves: Option<MachineId>,
     /// Begins nothing any more.
     ends: bool,
 }
@@ -61,6 +63,7 @@ impl Changes {
         Self {
             random,
             state: State::Rest(first),
+            leaves: None,
             ends: !works,
         }
     }
@@ -78,7 +81,7 @@ impl Changes {
     /// Goes on with what is under way, or begins something.
     pub(crate) fn act(&mut self, world: &mut World) -> std::io::Result<()> {
         let now_ms = world.now_ms;
-        bid_farewell(world)?;
+        self.bid_farewell(world)?;
         match &self.state {
             State::Rest(until) => {
                 if now_ms >= *until && !self.ends {
@@ -159,6 +162,7 @@ impl Changes {
                 }
                 _ => {
                     event!(world.trace, "the operator takes machine {who} out");
+                    self.leaves = Some(who);
                     self.ask(world, 20, &done, move |operator: Operator, tries| {
                         let name = name.clone();
                         async move { done_before(operator.remove(&name).await.map(|_| ()), tries) }
@@ -168,6 +172,23 @@ impl Changes {
             },
         };
         self.state = State::Asked(done, step);
+    }
+
+    /// Takes away the machine that is no member any more: it has heard so, or can't hear it, having lost its disk meanwhile.
+    fn bid_farewell(&mut self, world: &mut World) -> std::io::Result<()> {
+        let gone = |machine: &MachineId| {
+            let asks_to_join = Some(*machine) == self.leaves && is_stranger(world, *machine);
+            world.machines[*machine].was_removed() || asks_to_join
+        };
+        let Some(machine) = world.members.iter().copied().find(gone) else {
+            return Ok(());
+        };
+        event!(world.trace, "machine {machine} is no member any more");
+        self.leaves = None;
+        world.crash(machine, Crash::Kill)?;
+        world.machines[machine].wipe()?;
+        world.leave(machine);
+        Ok(())
     }
 
     /// Asks one member after the other until one has done it; of an answer that tells nothing, or after so many tries
@@ -213,17 +234,22 @@ impl Changes {
     }
 }
 
-/// Takes the machines away that have heard that they are members no more.
-fn bid_farewell(world: &mut World) -> std::io::Result<()> {
-    let gone = |machine: &MachineId| world.machines[*machine].was_removed();
-    let Some(machine) = world.members.iter().copied().find(gone) else {
-        return Ok(());
-    };
-    event!(world.trace, "machine {machine} is no member any more");
-    world.crash(machine, Crash::Kill)?;
-    world.machines[machine].wipe()?;
-    world.leave(machine);
-    Ok(())
+/// Whether the machine runs without being anybody, and every other one runs and knows of no member at its address.
+fn is_stranger(world: &World, machine: MachineId) -> bool {
+    let node = |machine: MachineId| world.machines[machine].slot().and_then(Slot::node);
+    let slot = world.machines[machine].slot();
+    if !slot.is_some_and(|slot| slot.node().is_none() && slot.failure().is_none()) {
+        return false;
+    }
+    let address = address(machine).to_string();
+    let mut others = world.members.iter().filter(|other| **other != machine);
+    others.all(|other| {
+        node(*other).is_some_and(|node| {
+            let status = node.status();
+            let knows = status.members.iter().any(|m| m.peer_address == address);
+            status.change.is_none() && !knows
+        })
+    })
 }
 
 /// An operation that nobody answered may have been carried out: then it is refused the next time, for being under way.

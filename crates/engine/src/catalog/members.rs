@@ -126,6 +126,10 @@ impl Members {
         effects: &mut Effects,
     ) -> Result<(), Refusal> {
         let mut member = command.member.ok_or(Refusal::Unspecified)?;
+        // What a node says of itself may come after it was taken out. It never comes back: numbers are not used again.
+        if self.former.iter().any(|former| former.node == member.node) {
+            return Err(Refusal::NoSuchMember);
+        }
         let old = self.rows.get(&member.node);
         member.draining = old.is_some_and(|old| old.draining);
         member.leaving = old.is_some_and(|old| old.leaving);
@@ -137,7 +141,6 @@ impl Members {
         }) {
             change.node = member.node;
         }
-        self.former.retain(|former| former.node != member.node);
         self.rows.insert(member.node, member);
         self.changed(effects);
         Ok(())
@@ -390,6 +393,19 @@ mod tests {
         );
         let late = change(&mut members, Step::Cancel(proto::Done {}));
         assert_eq!(late, Err(Refusal::NoSuchChange));
+    }
+
+    #[test]
+    fn who_was_taken_out_does_not_come_back_by_a_late_word() {
+        let mut members = three();
+        change(&mut members, Step::TakeOut(2)).unwrap();
+        change(&mut members, Step::TakenOut(2)).unwrap();
+        let late = proto::SetMember {
+            member: Some(row(2)),
+        };
+        let refused = members.set(late, &mut Effects::default());
+        assert_eq!(refused, Err(Refusal::NoSuchMember));
+        assert!(!members.rows.contains_key(&2) && members.former.len() == 1);
     }
 
     #[test]

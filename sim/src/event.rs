@@ -1,6 +1,6 @@
 //! What the clients and the watcher of the replicas saw, as the invariants are told of it.
 
-use levada_types::{PartitionId, Receipt};
+use levada_types::{NodeId, PartitionId, Receipt};
 
 use crate::net::MachineId;
 
@@ -87,8 +87,8 @@ pub(crate) enum Event {
         applied_index: u64,
         /// The last that it knows to be committed.
         committed_index: u64,
-        /// The term in which it leads, if it does.
-        leads_in_term: Option<u64>,
+        /// The vote by which it leads, if it does: a term and a node.
+        leads_by_vote: Option<(u64, NodeId)>,
         /// The hash of its whole state; none if only the index was looked at.
         state: Option<u64>,
     },

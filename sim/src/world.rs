@@ -236,7 +236,7 @@ impl World {
                     copy: self.copies.number(id, &group),
                     applied_index,
                     committed_index: group.committed_index(),
-                    leads_in_term: group.leads_in_term(),
+                    leads_by_vote: group.leads_by_vote(),
                     state,
                 });
             }

@@ -7,6 +7,7 @@ use levada_types::NodeId;
 use openraft::RaftMetrics;
 
 use crate::config::TypeConfig;
+use crate::group::leader_of;
 
 /// One replica's view of its group, at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +47,7 @@ impl GroupDetail {
         Self {
             role: format!("{:?}", metrics.state).to_lowercase(),
             vote: metrics.vote.to_string(),
-            leader: metrics.current_leader.map(NodeId),
+            leader: leader_of(metrics.id, metrics.current_leader, metrics.state),
             last_log_index: metrics.last_log_index,
             committed_index: metrics.local_committed.map(|id| id.index),
             applied_index: metrics.last_applied.map(|id| id.index),

@@ -15,7 +15,7 @@ use levada_engine::proto::Outcome;
 use levada_types::{NodeId, PartitionId, Timestamp};
 use openraft::async_runtime::watch::WatchReceiver as _;
 use openraft::errors::{ClientWriteError, RaftError};
-use openraft::{Raft, ReadPolicy};
+use openraft::{Raft, ReadPolicy, ServerState};
 use thiserror::Error;
 
 use crate::backup::Frozen;
@@ -79,6 +79,14 @@ impl GroupStatus {
         let addresses: BTreeSet<_> = self.voters.iter().map(|n| self.addresses.get(n)).collect();
         addresses.len() < self.voters.len()
     }
+}
+
+/// The leader that a replica knows. openraft takes it from the vote, and that may name the replica itself though it
+/// leads no more: its process was started anew, or its copy was given away and has come back.
+pub(crate) fn leader_of(id: u64, by_vote: Option<u64>, state: ServerState) -> Option<NodeId> {
+    by_vote
+        .filter(|leader| *leader != id || state.is_leader())
+        .map(NodeId)
 }
 
 /// One partition's replica.
@@ -154,11 +162,14 @@ impl Group {
         committed.map_or(0, |id| id.index)
     }
 
-    /// The term in which this replica leads, if it does as far as it knows.
-    pub fn leads_in_term(&self) -> Option<u64> {
+    /// The vote by which this replica leads, if it does as far as it knows: its term and its node. Votes of one term
+    /// are ordered by node, and a second one may be won in it; the first one's leader then commits nothing any more.
+    pub fn leads_by_vote(&self) -> Option<(u64, NodeId)> {
         let metrics = self.raft.metrics();
         let m = metrics.borrow_watched();
-        (m.current_leader == Some(m.id)).then_some(m.current_term)
+        m.state
+            .is_leader()
+            .then_some((m.current_term, NodeId(m.id)))
     }
 
     /// Whether this node leads the partition, as far as it knows.
@@ -169,8 +180,9 @@ impl Group {
     /// Whether this node leads the partition and has applied all that earlier leaders committed: only
     /// then does its state say what there is.
     pub fn leads_with_all_applied(&self) -> bool {
-        self.raft.is_leader()
-            && self.applied.last_term() == Some(self.raft.metrics().borrow_watched().current_term)
+        let own = self.leads_by_vote();
+        // Of its own vote, not only of its term: another may have led in that before.
+        own.is_some() && self.applied.last_vote() == own
     }
 
     /// Whether nothing in the log waits to be applied. A follower may apply an entry before its leader
@@ -183,11 +195,9 @@ impl Group {
     /// The leader that this replica knows.
     pub fn leader(&self) -> Option<NodeId> {
         // The same watch as `leader_changed` has, so that who was told of a change sees it.
-        self.raft
-            .server_metrics()
-            .borrow_watched()
-            .current_leader
-            .map(NodeId)
+        let metrics = self.raft.server_metrics();
+        let m = metrics.borrow_watched();
+        leader_of(m.id, m.current_leader, m.state)
     }
 
     /// The term that this replica knows.
@@ -199,7 +209,10 @@ impl Group {
     pub async fn leader_changed(&self, than: Option<NodeId>) -> Option<NodeId> {
         let mut metrics = self.raft.server_metrics();
         loop {
-            let now = metrics.borrow_watched().current_leader.map(NodeId);
+            let now = {
+                let m = metrics.borrow_watched();
+                leader_of(m.id, m.current_leader, m.state)
+            };
             if now != than {
                 return now;
             }
@@ -367,7 +380,7 @@ impl Group {
         let membership = m.membership_config.membership();
         GroupStatus {
             partition: self.id,
-            leader: m.current_leader.map(NodeId),
+            leader: leader_of(m.id, m.current_leader, m.state),
             term: m.current_term,
             last_log_index: m.last_log_index.unwrap_or(0),
             applied_index: m.last_applied.map_or(0, |id| id.index),

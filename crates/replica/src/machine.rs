@@ -9,7 +9,7 @@ use levada_engine::proto::Outcome;
 use levada_engine::{BlockRef, Effects, Partition, read_proposal};
 use levada_storage::blocks::{BlockId, BlockStore};
 use levada_storage::checkpoint::{CheckpointMeta, CheckpointStore};
-use levada_types::{PartitionId, Timestamp};
+use levada_types::{NodeId, PartitionId, Timestamp};
 use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder, Snapshot};
 use prost::Message as _;
@@ -117,9 +117,10 @@ impl Applied {
         self.applied_bytes.load(Ordering::Relaxed)
     }
 
-    /// The term of the last applied entry.
-    pub(crate) fn last_term(&self) -> Option<u64> {
-        self.lock().last.map(|id| id.leader_id.term)
+    /// The vote, as a term and a node, by which the last applied entry was written.
+    pub(crate) fn last_vote(&self) -> Option<(u64, NodeId)> {
+        let leader = self.lock().last.map(|id| id.leader_id);
+        leader.map(|leader| (leader.term, NodeId(leader.node_id)))
     }
 
     /// An error ends the replica, and the process with it: what cannot be read must not be skipped.

@@ -10,7 +10,7 @@ use openraft::async_runtime::watch::WatchReceiver as _;
 use openraft::errors::{ClientWriteError, RaftError};
 use openraft::impls::BasicNode;
 
-use super::{Group, ProposeError};
+use super::{Group, ProposeError, leader_of};
 use crate::config::TypeConfig;
 
 /// A newcomer that has learned nothing more of a partition for this long is taken out, and tried again.
@@ -54,13 +54,12 @@ impl Group {
             .await
             .map_err(change_refused)?;
         let target = self.status().last_log_index;
-        let me = *self.raft.node_id();
         let matched = |m: &openraft::RaftMetrics<TypeConfig>| {
             let log = m.replication.as_ref().and_then(|r| r.get(&new.0));
             log.and_then(|log| log.as_ref()).map(|log| log.index)
         };
         let settled = |m: &openraft::RaftMetrics<TypeConfig>| {
-            m.current_leader != Some(me) || matched(m).is_some_and(|index| index >= target)
+            !m.state.is_leader() || matched(m).is_some_and(|index| index >= target)
         };
         let learned = || {
             let index = matched(&self.raft.metrics().borrow_watched());
@@ -88,11 +87,11 @@ impl Group {
                 }
             }
         };
-        if metrics.current_leader == Some(me) {
-            Ok(())
-        } else {
-            Err(ProposeError::NotLeader(metrics.current_leader.map(NodeId)))
+        if metrics.state.is_leader() {
+            return Ok(());
         }
+        let leader = leader_of(metrics.id, metrics.current_leader, metrics.state);
+        Err(ProposeError::NotLeader(leader))
     }
 
     /// Makes exactly these the members that vote; they have learned before. Who votes no more goes on learning

@@ -56,13 +56,12 @@ impl Core {
         };
         match row {
             Some(nodes) => {
-                let nodes: BTreeSet<NodeId> = nodes.into_iter().map(NodeId).collect();
-                Vote::Only(
-                    nodes
-                        .into_iter()
-                        .filter(|n| members.contains_key(n))
-                        .collect(),
-                )
+                let copies = nodes.len();
+                let nodes = nodes.into_iter().map(NodeId);
+                Vote::Only {
+                    nodes: nodes.filter(|n| members.contains_key(n)).collect(),
+                    copies,
+                }
             }
             None if members.len() <= max => Vote::All,
             None => Vote::Unsaid,
@@ -89,7 +88,12 @@ pub(crate) enum Vote {
     /// Every member.
     All,
     /// These.
-    Only(BTreeSet<NodeId>),
+    Only {
+        /// Members.
+        nodes: BTreeSet<NodeId>,
+        /// So many: one of the set may be a member no more, and another not chosen yet.
+        copies: usize,
+    },
     /// There are too many members for all, and nobody has chosen yet.
     Unsaid,
 }

@@ -101,7 +101,7 @@ async fn reconcile_members(broker: &Broker, group: &Group) -> bool {
     let partition = group.id();
     let step = match core.should_vote(partition, &members) {
         Vote::All => step_to_all(core, &status, &members),
-        Vote::Only(nodes) => step_to_set(core, &status, &members, &nodes),
+        Vote::Only { nodes, copies } => step_to_set(core, &status, &members, &nodes, copies),
         // Copies are not chosen yet; the catalog's are for all.
         Vote::Unsaid => Step {
             learns: learner(&status, &members, partition),
@@ -110,6 +110,11 @@ async fn reconcile_members(broker: &Broker, group: &Group) -> bool {
     };
     if step == Step::default() && !status.changing {
         return true;
+    }
+    if !leaves_majority(core, &status.voters, &step) {
+        let (goes, comes) = (step.goes, step.comes);
+        tracing::debug!(%partition, ?goes, ?comes, "those who would be left to vote are no majority that lives");
+        return false;
     }
     if step.goes == Some(core.node) {
         // Another leader takes this one out.
@@ -124,6 +129,18 @@ async fn reconcile_members(broker: &Broker, group: &Group) -> bool {
     }
     // Whatever came of it: only a look that finds nothing to change ends this.
     false
+}
+
+/// Whether, of those who vote after the step, a majority lives as far as this node sees. Without one the change itself
+/// could not be committed, and would keep the group from committing anything.
+fn leaves_majority(core: &Core, voters: &BTreeSet<NodeId>, step: &Step) -> bool {
+    let mut after = voters.clone();
+    after.extend(step.comes);
+    if let Some(goes) = step.goes {
+        after.remove(&goes);
+    }
+    let lives = |node: &&NodeId| core.is_healthy(Some(**node));
+    after == *voters || 2 * after.iter().filter(lives).count() > after.len()
 }
 
 /// One change of a group's members.
@@ -177,12 +194,14 @@ fn step_to_all(core: &Core, status: &GroupStatus, members: &BTreeMap<NodeId, Str
     }
 }
 
-/// Towards a vote for the nodes of a set. One that goes does so when another has come in its place.
+/// Towards a vote for the nodes of a set. One that goes does so when another comes in its place: there are so many
+/// copies at any time.
 fn step_to_set(
     core: &Core,
     status: &GroupStatus,
     members: &BTreeMap<NodeId, String>,
     nodes: &BTreeSet<NodeId>,
+    copies: usize,
 ) -> Step {
     if nodes.is_empty() {
         return Step::default();
@@ -191,6 +210,7 @@ fn step_to_set(
     // Itself last, as it cannot go on then.
     let goes = goes.min_by_key(|node| *node == core.node);
     let comes = nodes.difference(&status.voters).next().copied();
+    let goes = goes.filter(|_| comes.is_some() || status.voters.len() > copies);
     let is_catalog = status.partition == PartitionId::CATALOG;
     let may_learn =
         |node: &NodeId| nodes.contains(node) || (is_catalog && members.contains_key(node));

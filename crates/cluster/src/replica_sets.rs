@@ -17,7 +17,7 @@ pub(crate) type Sets = BTreeMap<PartitionId, BTreeSet<NodeId>>;
 pub(crate) struct Candidate {
     /// Nodes of one zone fail together.
     pub(crate) zone: String,
-    /// Whether it is given more than it has: one that is drained is not.
+    /// Whether it is given more than it has: one that is drained is not, unless there is no other.
     pub(crate) takes: bool,
 }
 
@@ -49,13 +49,16 @@ pub(crate) fn plan(
             *counts.entry(worst).or_default() -= 1;
         }
         while set.len() < copies {
-            let best = takers(candidates)
-                .filter(|node| !set.contains(node))
-                .min_by_key(|node| {
+            let best = candidates
+                .iter()
+                .filter(|(node, _)| !set.contains(node))
+                .min_by_key(|(node, candidate)| {
                     let mut with = set.clone();
-                    with.insert(*node);
-                    (crowding(&with), counts.get(node).copied(), *node)
-                });
+                    with.insert(**node);
+                    let count = counts.get(node).copied();
+                    (!candidate.takes, crowding(&with), count, **node)
+                })
+                .map(|(node, _)| *node);
             let Some(best) = best else { break };
             set.insert(best);
             *counts.entry(best).or_default() += 1;
@@ -349,6 +352,19 @@ mod tests {
         assert_eq!(plan(members, sets, 3), *sets, "what is done is done");
     }
 
+    #[test]
+    fn a_drained_node_takes_a_copy_that_no_other_can() {
+        let mut members = members(&[1, 1, 1, 1]);
+        let drained = NodeId(4);
+        members.get_mut(&drained).unwrap().takes = false;
+        let now = Sets::from([(PartitionId(1), [1, 2, 3].map(NodeId).into())]);
+        assert_eq!(plan(&members, &now, 3), now);
+        // Node 1 is taken out.
+        members.remove(&NodeId(1));
+        let then = plan(&members, &now, 3);
+        assert_eq!(then[&PartitionId(1)], [2, 3, 4].map(NodeId).into());
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
@@ -429,18 +445,24 @@ mod tests {
     }
 
     #[test]
-    fn a_drained_node_keeps_its_copies_and_gets_no_more() {
-        let mut members = members(&[0, 0, 0, 0]);
-        let before = plan(&members, &empty(12), 3);
-        if let Some(drained) = members.get_mut(&NodeId(4)) {
+    fn a_drained_node_keeps_its_copies_and_gets_no_more_while_others_can() {
+        let mut members = members(&[0; 5]);
+        let before = plan(&members, &empty(15), 3);
+        if let Some(drained) = members.get_mut(&NodeId(5)) {
             drained.takes = false;
         }
         assert_eq!(plan(&members, &before, 3), before);
         members.remove(&NodeId(1));
         let after = plan(&members, &before, 3);
-        let had = counts(&before, std::iter::once(NodeId(4)));
-        assert_eq!(counts(&after, std::iter::once(NodeId(4))), had);
-        assert_eq!(counts(&after, [2, 3].map(NodeId).into_iter()), [12, 12]);
+        let had = counts(&before, std::iter::once(NodeId(5)));
+        assert_eq!(counts(&after, std::iter::once(NodeId(5))), had);
+        // Of three that are left each must have everything.
+        members.remove(&NodeId(2));
+        let last = plan(&members, &after, 3);
+        assert_eq!(
+            counts(&last, [3, 4, 5].map(NodeId).into_iter()),
+            [15, 15, 15]
+        );
     }
 
     #[test]

@@ -168,7 +168,8 @@ class Node:
                 code = self.process.returncode if self.process else None
                 raise NotReady(f"node {self.number} ended with {code}\n{self.log_tail()}")
             if patience.is_over():
-                raise NotReady(f"node {self.number}: no 200 at {path} in {timeout_s} s\n{self.log_tail()}")
+                said = f"{self.text(path)}\n{json.dumps(self.document('/_levada/status'))}"
+                raise NotReady(f"node {self.number}: no 200 at {path} in {timeout_s} s: {said}\n{self.log_tail()}")
             time.sleep(POLL_S)
         return self
 
@@ -183,16 +184,23 @@ class Node:
         finally:
             connection.close()
 
-    def document(self, path, timeout_s=2):
-        """The JSON at GET `path`, or None if nobody answers."""
+    def text(self, path, timeout_s=2):
+        """What is at GET `path`, or None if nobody answers."""
         connection = http.client.HTTPConnection(self.host, self.http_port, timeout=timeout_s)
         try:
             connection.request("GET", path)
-            return json.loads(connection.getresponse().read())
+            return connection.getresponse().read().decode()
         except (OSError, ValueError, http.client.HTTPException):
             return None
         finally:
             connection.close()
+
+    def document(self, path, timeout_s=2):
+        """The JSON at GET `path`, or None if nobody answers."""
+        try:
+            return json.loads(self.text(path, timeout_s) or "null")
+        except ValueError:
+            return None
 
     def signal(self, number):
         """Sends a signal to this process and no other."""

@@ -1,6 +1,6 @@
 //! One node of a cluster, from its data directory to the broker that it offers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -151,6 +151,8 @@ pub struct CopyStatus {
     pub applied_index: u64,
     /// Members that vote, as far as it knows.
     pub voters: Vec<NodeId>,
+    /// All that its Raft knows of itself, in words, for who has to find out why it stands still.
+    pub raft: String,
 }
 
 /// Figures for the metrics page.
@@ -289,17 +291,20 @@ impl Node {
 
     /// Whether clients can be served and another node could be spared, its disk included: every partition has a
     /// leader that lives, this node has caught up since its start and votes in each by a change that is committed,
-    /// and none of them counts a voter that was replaced. Else why not.
+    /// and none of them counts a voter that was replaced or is no member. Else why not.
     pub fn ready(&self) -> Result<(), String> {
         let routes = self.core.routes();
-        let leaderless = routes.iter().filter(|r| !*r.healthy.borrow()).count();
+        let leaderless = routes.iter().filter(|r| !*r.healthy.borrow());
+        let leaderless: Vec<PartitionId> = leaderless.map(|r| r.partition()).collect();
         if self.core.leaving.load(Ordering::Relaxed) {
             return Err("this node is going down".into());
         }
-        if leaderless > 0 {
+        if !leaderless.is_empty() {
             return Err(format!(
-                "{leaderless} of {} partitions have no leader that answers",
-                routes.len()
+                "{} of {} partitions have no leader that answers: {}",
+                leaderless.len(),
+                routes.len(),
+                names(&leaderless)
             ));
         }
         if !self.core.caught_up.load(Ordering::Relaxed) {
@@ -313,12 +318,23 @@ impl Node {
         }
         let hosted = self.core.hosted();
         let groups: Vec<GroupStatus> = hosted.iter().map(|group| group.status()).collect();
+        let members: BTreeSet<NodeId> = self
+            .core
+            .directory
+            .read(|catalog| catalog.members().map(|m| NodeId(m.node)).collect());
         // What is not committed may be gone after an election, and half a change of members still needs the
-        // majority of those before it; so does one that has let the newcomer in and not yet the old one out.
-        let changing = |s: &&GroupStatus| !s.settled || s.has_replaced_voter();
-        let changing = groups.iter().filter(changing).count();
-        if changing > 0 {
-            return Err(format!("the members of {changing} partitions are changing"));
+        // majority of those before it; so does one in which somebody counts whom nobody answers for any more.
+        let changing = |s: &&GroupStatus| {
+            !s.settled || s.has_replaced_voter() || !s.voters.is_subset(&members)
+        };
+        let changing = groups.iter().filter(changing);
+        let changing: Vec<PartitionId> = changing.map(|s| s.partition).collect();
+        if !changing.is_empty() {
+            return Err(format!(
+                "the members of {} partitions are changing: {}",
+                changing.len(),
+                names(&changing)
+            ));
         }
         Ok(())
     }
@@ -402,8 +418,22 @@ fn partition_status(core: &Core, route: &Route) -> PartitionStatus {
             last_log_index: status.last_log_index,
             applied_index: status.applied_index,
             voters: status.voters.into_iter().collect(),
+            raft: route
+                .group()
+                .map_or_else(String::new, |group| group.detail().to_string()),
         }),
     }
+}
+
+/// The first few, for a line of text.
+fn names(partitions: &[PartitionId]) -> String {
+    const NAMED_MAX: usize = 8;
+    let named = partitions.iter().take(NAMED_MAX).map(ToString::to_string);
+    let mut text = named.collect::<Vec<_>>().join(", ");
+    if partitions.len() > NAMED_MAX {
+        text += ", ...";
+    }
+    text
 }
 
 fn change_status(change: &MembersChange) -> ChangeStatus {

@@ -61,6 +61,7 @@ fn partition(partition: &PartitionStatus) -> Value {
         "last_log_index": copy.map(|copy| copy.last_log_index),
         "applied_index": copy.map(|copy| copy.applied_index),
         "voters": copy.map(|copy| names(&copy.voters)),
+        "raft": copy.map(|copy| &copy.raft),
         "lag": lag(&partition.lag),
     })
 }

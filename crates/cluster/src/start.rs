@@ -18,6 +18,7 @@ use levada_storage::DataDir;
 use levada_types::PartitionId;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -37,6 +38,10 @@ use crate::{background, hosting, method, standing};
 
 /// How long another member may take to find out whether a majority stands without this node.
 const SPARE_TIMEOUT: Duration = Duration::from_secs(15);
+/// For how long the others are asked: all may have lost power at one time, and start at one time.
+const SPARE_PATIENCE: Duration = Duration::from_secs(60);
+/// Between two rounds of asking.
+const SPARE_PAUSE: Duration = Duration::from_secs(1);
 /// A member that answers nothing for so long is asked to be replaced as leader. Less than a lease, so that
 /// the votes are asked for when the lease ends; a member that is only slow keeps its leases.
 const SILENCE: Duration = Duration::from_millis(450);
@@ -57,7 +62,8 @@ pub(crate) async fn start(
             tracing::error!(damage, "this node's directory is damaged");
             if !can_be_spared(environment, &options).await {
                 return Err(StartError::Damaged(format!(
-                    "{damage}; and the other members have no majority without this node, or do not answer"
+                    "{damage}; and the other members have had no majority without this node for {} s, or have not answered",
+                    SPARE_PATIENCE.as_secs()
                 )));
             }
             let aside = set_aside(&options.data_dir).map_err(|e| {
@@ -90,25 +96,37 @@ async fn can_be_spared(environment: &Environment, options: &NodeOptions) -> bool
         },
         peer_options(environment),
     );
-    let others = options
+    let others: Vec<&String> = options
         .members
         .iter()
-        .filter(|address| **address != options.peers_address);
-    let asked = others.map(|address| {
-        let peer = peers.get(address);
-        async move {
-            peer.call(
-                Class::Request,
-                method::SPARE,
-                0,
-                Bytes::new(),
-                SPARE_TIMEOUT,
-            )
-            .await
-            .is_ok()
+        .filter(|address| **address != options.peers_address)
+        .collect();
+    let deadline = Instant::now() + SPARE_PATIENCE;
+    while !others.is_empty() {
+        let asked = others.iter().map(|address| {
+            let peer = peers.get(address);
+            async move {
+                peer.call(
+                    Class::Request,
+                    method::SPARE,
+                    0,
+                    Bytes::new(),
+                    SPARE_TIMEOUT,
+                )
+                .await
+                .is_ok()
+            }
+        });
+        if futures::future::join_all(asked).await.contains(&true) {
+            return true;
         }
-    });
-    futures::future::join_all(asked).await.contains(&true)
+        if Instant::now() >= deadline {
+            break;
+        }
+        tracing::warn!("no other member says yet that it has a majority without this node");
+        tokio::time::sleep(SPARE_PAUSE).await;
+    }
+    false
 }
 
 fn set_aside(dir: &Path) -> std::io::Result<PathBuf> {

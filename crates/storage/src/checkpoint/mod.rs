@@ -30,6 +30,17 @@ const SET_ASIDE_MAX: u32 = 1_000;
 const GENERATIONS: [u8; 2] = *b"AB";
 const TREE_PREFIX: u8 = b'p';
 
+/// Syncs what sled has written: its file, that of each large value (synced already) by their directory.
+fn sync_files(dir: &Path) -> io::Result<()> {
+    for name in ["db", "blobs", ""] {
+        match std::fs::File::open(dir.join(name)).and_then(|file| file.sync_all()) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            synced => synced?,
+        }
+    }
+    Ok(())
+}
+
 /// What a checkpoint says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckpointMeta {
@@ -136,6 +147,8 @@ impl CheckpointStore {
             path: dir.to_owned(),
             reason,
         };
+        // It writes down how far its file reaches when it recovers: that must not be ahead of the file.
+        sync_files(dir).map_err(|e| unusable(e.to_string()))?;
         // sled asserts while it recovers what a damaged file can make false.
         let db = catch_unwind(AssertUnwindSafe(|| config.open()))
             .map_err(|panic| unusable(crate::fatal::panic_text(&*panic)))?
@@ -197,7 +210,7 @@ impl CheckpointStore {
             };
             batch.insert(MANIFEST_KEY, manifest.encode());
             trees[older].apply_batch(batch)?;
-            db.flush()?;
+            self.flush(db)?;
             Ok(report)
         })
     }
@@ -278,7 +291,7 @@ impl CheckpointStore {
             for generation in GENERATIONS {
                 db.drop_tree(tree_name(partition, generation))?;
             }
-            db.flush()?;
+            self.flush(db)?;
             Ok(())
         })
     }
@@ -302,6 +315,14 @@ impl CheckpointStore {
     /// Bytes that the directory takes.
     pub fn disk_bytes(&self) -> Result<u64, CheckpointError> {
         self.guard(Db::size_on_disk)
+    }
+
+    /// Makes everything durable. sled's own flush is `sync_file_range` on Linux, which leaves the length and the
+    /// extents of the file to the file system's next commit.
+    fn flush(&self, db: &Db) -> sled::Result<()> {
+        db.flush()?;
+        sync_files(&self.path)?;
+        Ok(())
     }
 
     /// Calls sled. After an error that is not the caller's, or a panic, the store is closed for good.

@@ -39,6 +39,7 @@ pub(crate) async fn balance(core: Arc<Core>) {
             .filter(|group| group.is_leader())
             .filter_map(|group| Some((group, heir(&core, group, &looks_up)?)));
         for (group, heir) in due.take(HANDED_OVER_AT_ONCE) {
+            tracing::debug!(partition = %group.id(), %heir, "another node should lead");
             group.transfer_leader(heir).await;
         }
     }
@@ -61,7 +62,10 @@ fn heir(core: &Core, group: &Group, looks_up: &BTreeMap<NodeId, u32>) -> Option<
     if !passive.contains(&core.node) {
         return None;
     }
+    // One that is about to lose its vote would hand it back, to go itself, and the change would never be made.
+    let set = core.set_of(group.id());
+    let may_lead = |node: &NodeId| !passive.contains(node) && set.contains(node);
     leaders::heirs(core, group)
         .into_iter()
-        .find(|node| !passive.contains(node) && leaders::can_lead(core, group, *node).is_ok())
+        .find(|node| may_lead(node) && leaders::can_lead(core, group, *node).is_ok())
 }

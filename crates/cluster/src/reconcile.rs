@@ -119,6 +119,7 @@ async fn reconcile_members(broker: &Broker, group: &Group) -> bool {
     if step.goes == Some(core.node) {
         // Another leader takes this one out.
         if let Some(heir) = leaders::heirs(core, group).into_iter().next() {
+            tracing::debug!(%partition, %heir, "another leader takes this node out");
             group.transfer_leader(heir).await;
         }
         return false;

@@ -7,6 +7,7 @@ import signal
 import subprocess
 
 from support import nodes
+from support.store import Store
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WALK_TIMEOUT_S = 300
@@ -15,19 +16,28 @@ PORT_OFFSET = 11_000
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def moved(text):
-    """The block with other ports."""
+def moved(text, store):
+    """The block with other ports, and another store."""
+    text = text.replace("https://s3.example.com", store)
     return re.sub(r"127\.0\.0\.1:(456[6-9]|710[1-4])", lambda m: f"127.0.0.1:{int(m[1]) + PORT_OFFSET}", text)
 
 
 def test_the_walk(tmp_path):
     """One shell from the first block to the last."""
-    blocks = [moved(text) for text in BLOCK.findall((ROOT / "docs/operations.md").read_text())]
+    (tmp_path / "store").mkdir()
+    with Store(tmp_path / "store") as store:
+        run_the_document(tmp_path, store)
+        assert "manifest.json" in store.objects("levada/2026-11-24")
+
+
+def run_the_document(tmp_path, store):
+    blocks = [moved(text, store.endpoint) for text in BLOCK.findall((ROOT / "docs/operations.md").read_text())]
     assert len(blocks) >= 7
     commands = tmp_path / "bin"
     commands.mkdir()
     (commands / "levada").symlink_to(nodes.binary())
     env = {name: value for name, value in os.environ.items() if not name.startswith("LEVADA_")}
+    env.update(store.environment)
     env.update(
         LEVADA_BIN=str(nodes.binary()),
         LEVADA_CLUSTER_DIR=str(tmp_path / "cluster"),

@@ -11,12 +11,12 @@ COMMAND_TIMEOUT_S = 180
 DRAIN_TIMEOUT_S = 60
 
 
-def levada(*words, endpoint=None, check=True):
-    """Runs `levada ...` and gives what it said; with `check`, it must have succeeded."""
+def levada(*words, endpoint=None, check=True, environment=None):
+    """Runs `levada ...` and gives what it said; with `check`, it must have succeeded. `environment` is added to this process's."""
     words = [str(word) for word in words]
     if endpoint:
         words += ["--endpoint", endpoint]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("LEVADA_")}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("LEVADA_")} | (environment or {})
     done = subprocess.run(
         [str(binary()), *words], capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S, env=environment
     )
@@ -25,9 +25,9 @@ def levada(*words, endpoint=None, check=True):
     return done
 
 
-def refused(*words, endpoint=None):
+def refused(*words, endpoint=None, environment=None):
     """Runs a command that must be refused, and gives the reason."""
-    done = levada(*words, endpoint=endpoint, check=False)
+    done = levada(*words, endpoint=endpoint, check=False, environment=environment)
     assert done.returncode == 1, f"levada {words} was not refused\n{done.stdout}\n{done.stderr}"
     return done.stderr.strip().splitlines()[-1]
 

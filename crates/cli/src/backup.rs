@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use levada_server::backup::{
-    BackupError, Captures, FileSummary, Manifest, PartitionWriter, Seen, restore,
-};
+use levada_server::backup::{BackupError, Captures, FileSummary, Manifest, Seen, restore};
 use serde_json::{Value, json};
 
 use crate::client::{Client, Error};
+use crate::place::{FileWriter, Place};
 
 /// Times that partitions are taken again because transfers went on between them.
 const ROUNDS_MAX: usize = 10;
@@ -21,13 +20,19 @@ const CATALOG: u32 = 0;
 /// A backup of a live cluster.
 #[derive(Args)]
 #[command(after_help = "\
-Example:
-  levada backup --to /backups/2026-11-24
-What was acknowledged before it began is in it. Run it on a node; nothing stops meanwhile.")]
+Examples:
+  levada backup /backups/2026-11-24
+  AWS_ENDPOINT_URL=https://s3.example.com AWS_REGION=eu-west-1 AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=... \\
+    levada backup s3://backups/levada/2026-11-24
+What was acknowledged before it began is in it. Run it on a node; nothing stops meanwhile.
+This command asks the bucket's store, and no node does: keys stay where it runs.")]
 pub(crate) struct BackupOptions {
-    /// Where to: a directory that does not exist, or is empty.
-    #[arg(long, value_name = "DIR")]
-    to: PathBuf,
+    /// Where to: a directory that does not exist or is empty, or s3://bucket/prefix under which nothing is.
+    #[arg(value_name = "PLACE", required_unless_present = "to")]
+    place: Option<PathBuf>,
+    /// The same, by name.
+    #[arg(long, value_name = "PLACE", conflicts_with = "place")]
+    to: Option<PathBuf>,
     #[command(flatten)]
     at: crate::cluster::At,
 }
@@ -36,14 +41,19 @@ pub(crate) struct BackupOptions {
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  levada restore --from /backups/2026-11-24 --data ./levada-data
+  levada restore /backups/2026-11-24 --data ./levada-data
   LEVADA_DATA_DIR=./levada-data levada serve
+from a bucket, with the variables that `levada backup` takes:
+  levada restore s3://backups/levada/2026-11-24 --data ./levada-data
 as the first node of a new cluster, which others join by `levada cluster add`:
-  levada restore --from /backups/2026-11-24 --data /data --peers-address 10.0.0.1:7100")]
+  levada restore /backups/2026-11-24 --data /data --peers-address 10.0.0.1:7100")]
 pub(crate) struct RestoreOptions {
-    /// The backup.
-    #[arg(long, value_name = "DIR")]
-    from: PathBuf,
+    /// The backup: a directory or s3://bucket/prefix.
+    #[arg(value_name = "PLACE", required_unless_present = "from")]
+    place: Option<PathBuf>,
+    /// The same, by name.
+    #[arg(long, value_name = "PLACE", conflicts_with = "place")]
+    from: Option<PathBuf>,
     /// The data directory to make; it must not exist, or be empty.
     #[arg(long, value_name = "NEWDIR")]
     data: PathBuf,
@@ -60,8 +70,8 @@ impl From<BackupError> for Error {
 
 /// Makes a backup.
 pub(crate) async fn back_up(options: BackupOptions) -> Result<(), Error> {
-    let dir = &options.to;
-    make_empty(dir)?;
+    let place = Place::new(&options.place.or(options.to).unwrap_or_default())?;
+    place.expect_empty().await?;
     let mut client = Client::connect(&options.at.endpoint).await?;
     let began_ms = now_ms();
     let begun = client.operate("/_levada/backup/begin", &json!({})).await?;
@@ -77,7 +87,7 @@ pub(crate) async fn back_up(options: BackupOptions) -> Result<(), Error> {
                 done + 1,
                 numbers.len()
             ))?;
-            let (summary, seen) = fetch(&mut client, dir, *number).await?;
+            let (summary, seen) = fetch(&mut client, &place, *number).await?;
             captures.take(*number, seen);
             files.insert(*number, summary);
         }
@@ -93,16 +103,15 @@ pub(crate) async fn back_up(options: BackupOptions) -> Result<(), Error> {
         say("messages went from partition to partition meanwhile: some are copied again")?;
     }
     say("the catalog")?;
-    let (summary, _) = fetch(&mut client, dir, CATALOG).await?;
+    let (summary, _) = fetch(&mut client, &place, CATALOG).await?;
     files.insert(CATALOG, summary);
     let mut manifest = Manifest::new(text(&begun["cluster"]), began_ms);
     manifest.partitions = files.into_values().collect();
-    manifest.write(dir)?;
+    place.write_manifest(&manifest).await?;
     let bytes: u64 = manifest.partitions.iter().map(|p| p.bytes).sum();
     let words = format!(
-        "{} partitions, {bytes} bytes: {} is a whole backup\n",
+        "{} partitions, {bytes} bytes: {place} is a whole backup\n",
         manifest.partitions.len(),
-        dir.display()
     );
     let document =
         json!({ "partitions": manifest.partitions.len(), "bytes": bytes, "began_ms": began_ms });
@@ -118,8 +127,9 @@ pub(crate) async fn back_up(options: BackupOptions) -> Result<(), Error> {
 /// Lays a backup down.
 pub(crate) async fn lay_down(options: RestoreOptions) -> Result<(), Error> {
     let (data, address) = (options.data.clone(), options.peers_address.clone());
+    let from = Place::new(&options.place.or(options.from).unwrap_or_default())?;
     let made = tokio::task::spawn_blocking(move || {
-        restore(&options.from, &options.data, &options.peers_address)
+        restore(from.source(), &options.data, &options.peers_address)
     });
     let restored = made
         .await
@@ -143,18 +153,10 @@ pub(crate) async fn lay_down(options: RestoreOptions) -> Result<(), Error> {
     Ok(())
 }
 
-fn make_empty(dir: &Path) -> Result<(), Error> {
-    std::fs::create_dir_all(dir)?;
-    if std::fs::read_dir(dir)?.next().is_some() {
-        return Err(BackupError::Occupied(dir.to_owned()).into());
-    }
-    Ok(())
-}
-
 /// Copies one partition into its file.
 async fn fetch(
     client: &mut Client,
-    dir: &Path,
+    place: &Place,
     partition: u32,
 ) -> Result<(FileSummary, Seen), Error> {
     let opened = client
@@ -162,25 +164,34 @@ async fn fetch(
         .await?;
     let number = |key: &str| opened[key].as_u64().unwrap_or(0);
     let wanted = (number("rows"), number("blocks"));
-    let mut writer = PartitionWriter::create(dir, partition, number("applied_index"))?;
+    let mut writer = place.create(partition, number("applied_index"))?;
+    if let Err(error) = copy(client, &opened["session"], wanted, &mut writer).await {
+        writer.abandon().await;
+        return Err(error);
+    }
+    Ok((writer.finish().await?, seen(&opened["seen"])))
+}
+
+/// Copies what a session holds, until there are as many rows and blocks as wanted.
+async fn copy(
+    client: &mut Client,
+    session: &Value,
+    wanted: (u64, u64),
+    writer: &mut FileWriter,
+) -> Result<(), Error> {
     let (mut rows, mut blocks) = (0, 0);
     while (rows as u64, blocks as u64) != wanted {
-        let body =
-            json!({ "session": opened["session"], "rows_from": rows, "blocks_from": blocks });
+        let body = json!({ "session": session, "rows_from": rows, "blocks_from": blocks });
         let answer = client.post("/_levada/backup/read", &body).await?;
         if answer.status != 200 {
             let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
             return Err(Error::Answer(text(&said["error"])));
         }
-        (rows, blocks) = writer.add(&answer.body)?;
+        (rows, blocks) = writer.add(answer.body).await?;
     }
-    client
-        .operate(
-            "/_levada/backup/close",
-            &json!({ "session": opened["session"] }),
-        )
-        .await?;
-    Ok((writer.finish()?, seen(&opened["seen"])))
+    let body = json!({ "session": session });
+    client.operate("/_levada/backup/close", &body).await?;
+    Ok(())
 }
 
 fn seen_by_partition(document: &Value) -> BTreeMap<u32, Seen> {
@@ -229,15 +240,5 @@ mod tests {
         let document = json!({ "7": { "acknowledged": { "2": 9 }, "applied": {} } });
         let seen = seen_by_partition(&document);
         assert_eq!(seen[&7].acknowledged, BTreeMap::from([(2, 9)]));
-    }
-
-    #[test]
-    fn a_directory_with_anything_in_it_is_refused() {
-        let dir = std::env::temp_dir().join(format!("levada-backup-{}", std::process::id()));
-        make_empty(&dir).unwrap();
-        std::fs::write(dir.join("x"), "").unwrap();
-        let error = make_empty(&dir).unwrap_err();
-        assert!(error.to_string().contains("not empty"), "{error}");
-        std::fs::remove_dir_all(&dir).unwrap();
     }
 }

@@ -6,6 +6,8 @@ mod client;
 mod cluster;
 mod doctor;
 mod kubernetes;
+mod place;
+mod s3;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -61,7 +63,7 @@ docs/configuration.md describes every setting.")]
     /// What a pod of a StatefulSet runs beside its node.
     #[command(subcommand)]
     Kubernetes(kubernetes::Command),
-    /// Copy everything that a live cluster holds into a directory.
+    /// Copy everything that a live cluster holds into a directory or a bucket.
     Backup(backup::BackupOptions),
     /// Make a fresh data directory from a backup.
     Restore(backup::RestoreOptions),

@@ -74,6 +74,8 @@ const IMPORTERS: &[(&str, &str)] = &[
     ("sled", "levada-storage"),
     ("tonic", "levada-rpc"),
     ("hyper", "levada-gateway"),
+    ("object_store", "levada"),
+    ("reqwest", "levada"),
 ];
 
 /// (crate, dependency, why it may all the same). One that is no longer used is itself a finding.

@@ -1,4 +1,4 @@
-//! A backup on disk.
+//! The files of a backup, on a disk or wherever a [`Source`] finds them.
 //!
 //! ```text
 //! manifest.json            what the backup holds, with the length and checksum of each file; written last
@@ -9,7 +9,7 @@
 //! Numbers are little endian. Rows come before blocks. A directory without a manifest is no backup.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read as _, Write as _};
+use std::io::{self, BufReader, BufWriter, Read, Write as _};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -21,6 +21,8 @@ use serde::{Deserialize, Serialize};
 pub(super) const FORMAT_VERSION: u32 = 1;
 /// Bytes of one frame: a chunk is full at 1 MiB, and its last block may make it longer.
 const FRAME_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes of a manifest: some 200 for each partition.
+const MANIFEST_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// The manifest's name.
 pub const MANIFEST_FILE: &str = "manifest.json";
 
@@ -70,6 +72,28 @@ impl BackupError {
     }
 }
 
+/// Where a backup is read from.
+pub trait Source: Send + Sync {
+    /// Where that is, for people: files are shown beneath it.
+    fn place(&self) -> PathBuf;
+
+    /// The bytes of a file. May block the thread.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`] if there is none; else what the system or the store says.
+    fn open(&self, file: &str) -> io::Result<Box<dyn Read + Send>>;
+}
+
+impl Source for PathBuf {
+    fn place(&self) -> PathBuf {
+        self.clone()
+    }
+
+    fn open(&self, file: &str) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(File::open(self.join(file))?))
+    }
+}
+
 /// What a backup holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -116,11 +140,15 @@ impl Manifest {
         }
     }
 
-    /// Makes the files, and with the manifest the backup, durable.
+    /// What the manifest's file holds.
+    pub fn to_json(&self) -> Result<Vec<u8>, BackupError> {
+        serde_json::to_vec_pretty(self).map_err(|e| BackupError::Failed(e.to_string()))
+    }
+
+    /// Makes the files in a directory, and with the manifest the backup, durable.
     pub fn write(&self, dir: &Path) -> Result<(), BackupError> {
         let path = dir.join(MANIFEST_FILE);
-        let text =
-            serde_json::to_vec_pretty(self).map_err(|e| BackupError::Failed(e.to_string()))?;
+        let text = self.to_json()?;
         let write = || {
             let mut file = File::create_new(&path)?;
             file.write_all(&text)?;
@@ -131,18 +159,23 @@ impl Manifest {
     }
 
     /// Reads the manifest of a backup.
-    pub fn read(dir: &Path) -> Result<Self, BackupError> {
-        let path = dir.join(MANIFEST_FILE);
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
+    pub fn read(from: &dyn Source) -> Result<Self, BackupError> {
+        let place = from.place();
+        let path = place.join(MANIFEST_FILE);
+        let mut bytes = Vec::new();
+        let read = from
+            .open(MANIFEST_FILE)
+            .and_then(|file| file.take(MANIFEST_BYTES_MAX).read_to_end(&mut bytes));
+        match read {
+            Ok(_) => {}
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 return Err(BackupError::damaged(
-                    dir,
+                    &place,
                     format!("it has no {MANIFEST_FILE}, which is written when all else is there"),
                 ));
             }
             Err(e) => return Err(BackupError::io(&path)(e)),
-        };
+        }
         let manifest: Self = serde_json::from_slice(&bytes)
             .map_err(|e| BackupError::damaged(&path, e.to_string()))?;
         if manifest.format_version > FORMAT_VERSION {
@@ -165,11 +198,52 @@ impl Manifest {
     }
 }
 
-/// Writes one partition's file, part by part.
+/// Frames a partition's parts, and counts what will stand in the manifest. Who calls it writes them.
+pub struct Framer(FileSummary);
+
+impl Framer {
+    /// For a file of that name.
+    pub fn new(file: String, partition: u32, applied_index: u64) -> Self {
+        Self(FileSummary {
+            partition,
+            file,
+            applied_index,
+            ..FileSummary::default()
+        })
+    }
+
+    /// The header that stands before a part as the node gave it.
+    pub fn frame(&mut self, part: &[u8]) -> Result<[u8; 8], BackupError> {
+        let read = SnapshotPart::decode(part)
+            .map_err(|e| BackupError::Failed(format!("the node's answer cannot be read: {e}")))?;
+        if read.rows.is_empty() && read.blocks.is_empty() {
+            return Err(BackupError::Failed("the node's answer is empty".into()));
+        }
+        let length = u32::try_from(part.len())
+            .map_err(|_| BackupError::Failed("the node's answer is too long".into()))?;
+        let mut header = [0; 8];
+        header[..4].copy_from_slice(&length.to_le_bytes());
+        header[4..].copy_from_slice(&crc32c::crc32c(part).to_le_bytes());
+        self.0.rows += read.rows.len();
+        self.0.blocks += read.blocks.len();
+        for piece in [&header[..], part] {
+            self.0.bytes += piece.len() as u64;
+            self.0.crc32c = crc32c::crc32c_append(self.0.crc32c, piece);
+        }
+        Ok(header)
+    }
+
+    /// What was framed by now.
+    pub fn summary(&self) -> &FileSummary {
+        &self.0
+    }
+}
+
+/// Writes one partition's file in a directory, part by part.
 pub struct PartitionWriter {
     path: PathBuf,
     file: BufWriter<File>,
-    summary: FileSummary,
+    framer: Framer,
 }
 
 impl PartitionWriter {
@@ -178,42 +252,25 @@ impl PartitionWriter {
         let name = format!("partition-{partition}.backup");
         let path = dir.join(&name);
         let file = File::create(&path).map_err(BackupError::io(&path))?;
-        let summary = FileSummary {
-            partition,
-            file: name,
-            applied_index,
-            ..FileSummary::default()
-        };
         Ok(Self {
             path,
             file: BufWriter::new(file),
-            summary,
+            framer: Framer::new(name, partition, applied_index),
         })
     }
 
-    /// Adds a part as the node gave it. Answers how many rows and blocks there are by now.
-    pub fn add(&mut self, part: &[u8]) -> Result<(usize, usize), BackupError> {
-        let read = SnapshotPart::decode(part)
-            .map_err(|e| BackupError::Failed(format!("the node's answer cannot be read: {e}")))?;
-        if read.rows.is_empty() && read.blocks.is_empty() {
-            return Err(BackupError::Failed("the node's answer is empty".into()));
-        }
-        self.summary.rows += read.rows.len();
-        self.summary.blocks += read.blocks.len();
-        let length = u32::try_from(part.len())
-            .map_err(|_| BackupError::Failed("the node's answer is too long".into()))?;
-        for piece in [
-            &length.to_le_bytes()[..],
-            &crc32c::crc32c(part).to_le_bytes(),
-            part,
-        ] {
-            self.file
-                .write_all(piece)
-                .map_err(BackupError::io(&self.path))?;
-            self.summary.bytes += piece.len() as u64;
-            self.summary.crc32c = crc32c::crc32c_append(self.summary.crc32c, piece);
-        }
-        Ok((self.summary.rows, self.summary.blocks))
+    /// Adds a part as the node gave it.
+    pub fn add(&mut self, part: &[u8]) -> Result<(), BackupError> {
+        let header = self.framer.frame(part)?;
+        let written = self.file.write_all(&header);
+        written
+            .and_then(|()| self.file.write_all(part))
+            .map_err(BackupError::io(&self.path))
+    }
+
+    /// What was added by now.
+    pub fn summary(&self) -> &FileSummary {
+        self.framer.summary()
     }
 
     /// Makes the file durable.
@@ -224,22 +281,27 @@ impl PartitionWriter {
             .map_err(|e| e.into_error())
             .and_then(|file| file.sync_all());
         synced.map_err(BackupError::io(&self.path))?;
-        Ok(self.summary)
+        Ok(self.framer.0)
     }
 }
 
 /// Reads a partition's file, and checks it against its summary at the end.
 pub(super) struct PartitionReader {
     path: PathBuf,
-    file: BufReader<File>,
+    file: BufReader<Box<dyn Read + Send>>,
     expected: FileSummary,
     found: FileSummary,
 }
 
 impl PartitionReader {
-    pub(super) fn open(dir: &Path, summary: &FileSummary) -> Result<Self, BackupError> {
-        let path = dir.join(&summary.file);
-        let file = File::open(&path).map_err(BackupError::io(&path))?;
+    pub(super) fn open(from: &dyn Source, summary: &FileSummary) -> Result<Self, BackupError> {
+        let path = from.place().join(&summary.file);
+        let file = from.open(&summary.file).map_err(|e| match e.kind() {
+            io::ErrorKind::NotFound => {
+                BackupError::damaged(&path, "its manifest names it, and it is not there")
+            }
+            _ => BackupError::io(&path)(e),
+        })?;
         Ok(Self {
             path,
             file: BufReader::new(file),
@@ -317,7 +379,7 @@ mod tests {
     }
 
     fn read_all(dir: &Path, summary: &FileSummary) -> Result<usize, BackupError> {
-        let mut reader = PartitionReader::open(dir, summary)?;
+        let mut reader = PartitionReader::open(&dir.to_owned(), summary)?;
         let mut rows = 0;
         while let Some(part) = reader.next()? {
             rows += part.rows.len();
@@ -330,7 +392,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut writer = PartitionWriter::create(dir.path(), 3, 17).unwrap();
         writer.add(&part("one")).unwrap();
-        assert_eq!(writer.add(&part("two")).unwrap(), (2, 0));
+        writer.add(&part("two")).unwrap();
+        assert_eq!(writer.summary().rows, 2);
         let summary = writer.finish().unwrap();
         assert_eq!(read_all(dir.path(), &summary).unwrap(), 2);
         let path = dir.path().join(&summary.file);
@@ -348,12 +411,12 @@ mod tests {
     #[test]
     fn a_manifest_must_be_there_of_a_known_format_and_name_every_partition() {
         let dir = tempfile::tempdir().unwrap();
-        let error = Manifest::read(dir.path()).unwrap_err();
+        let error = Manifest::read(&dir.path().to_owned()).unwrap_err();
         assert!(error.to_string().contains("manifest.json"), "{error}");
         let mut manifest = Manifest::new("00ff".into(), 5);
         manifest.partitions = vec![FileSummary::default()];
         manifest.write(dir.path()).unwrap();
-        assert_eq!(Manifest::read(dir.path()).unwrap(), manifest);
+        assert_eq!(Manifest::read(&dir.path().to_owned()).unwrap(), manifest);
         assert!(manifest.write(dir.path()).is_err(), "never over another");
         for change in [
             |m: &mut Manifest| m.format_version = 9,
@@ -363,7 +426,7 @@ mod tests {
             change(&mut changed);
             let dir = tempfile::tempdir().unwrap();
             changed.write(dir.path()).unwrap();
-            assert!(Manifest::read(dir.path()).is_err());
+            assert!(Manifest::read(&dir.path().to_owned()).is_err());
         }
     }
 }

@@ -13,7 +13,9 @@ mod session;
 
 pub use consistent::{Captures, Seen};
 pub(crate) use elsewhere::answer;
-pub use files::{BackupError, FileSummary, MANIFEST_FILE, Manifest, PartitionWriter};
+pub use files::{
+    BackupError, FileSummary, Framer, MANIFEST_FILE, Manifest, PartitionWriter, Source,
+};
 pub use restore::{Restored, restore};
 pub(crate) use session::Sessions;
 pub use session::{Chunk, Opened};

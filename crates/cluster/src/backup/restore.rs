@@ -17,7 +17,7 @@ use levada_storage::blocks::BlockId;
 use levada_storage::{BlockOptions, BlockStore, CheckpointStore, DataDir, LogOptions, LogStore};
 use levada_types::{NodeId, PartitionId};
 
-use super::files::{BackupError, FileSummary, Manifest, PartitionReader};
+use super::files::{BackupError, FileSummary, Manifest, PartitionReader, Source};
 use crate::bootstrap::Membership;
 
 /// Bytes of blocks that may wait in memory before they are written.
@@ -49,7 +49,7 @@ struct Fresh {
 
 /// Makes `to`, which must be absent or empty, from the backup in `from`. `peers_address` is where other nodes
 /// will reach the node; empty for one that stays alone. Blocks the thread.
-pub fn restore(from: &Path, to: &Path, peers_address: &str) -> Result<Restored, BackupError> {
+pub fn restore(from: &dyn Source, to: &Path, peers_address: &str) -> Result<Restored, BackupError> {
     let manifest = Manifest::read(from)?;
     expect_free(to)?;
     let mut name = to.as_os_str().to_owned();
@@ -83,7 +83,7 @@ fn expect_free(to: &Path) -> Result<(), BackupError> {
 }
 
 fn make(
-    from: &Path,
+    from: &dyn Source,
     manifest: &Manifest,
     dir: &Path,
     peers_address: &str,
@@ -127,11 +127,11 @@ fn make(
 }
 
 fn lay_partition_down(
-    from: &Path,
+    from: &dyn Source,
     summary: &FileSummary,
     fresh: &Fresh,
 ) -> Result<Partition, BackupError> {
-    let path = from.join(&summary.file);
+    let path = from.place().join(&summary.file);
     let partition = PartitionId(summary.partition);
     let mut reader = PartitionReader::open(from, summary)?;
     let mut rows: Vec<(Bytes, Bytes)> = Vec::new();

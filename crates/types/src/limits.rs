@@ -72,6 +72,10 @@ pub const SHARD_NUMBER_MAX: u64 = 2_147_483_647;
 pub const PARTITION_KEY_LEN_MAX: usize = 256;
 /// Bytes of one record, and of one `PutRecords` with its partition keys.
 pub const RECORDS_BYTES_MAX: usize = 10_485_760;
+/// Records that a shard takes in a second, where AWS's limits are kept.
+pub const SHARD_RECORDS_PER_S: u64 = 1_000;
+/// Bytes that a shard takes in a second, partition keys included, where AWS's limits are kept.
+pub const SHARD_BYTES_PER_S: u64 = 1_048_576;
 /// Records in one `PutRecords`.
 pub const PUT_RECORDS_MAX: usize = 500;
 /// Records that one `GetRecords` returns at most.

@@ -104,6 +104,8 @@ impl Failure {
         };
         match route {
             RouteError::NoSuchQueue => SqsError::queue_does_not_exist().into(),
+            // Streams have words of their own for it, said where they are called.
+            RouteError::NoSuchStream => AwsError::internal_failure(),
             RouteError::Overloaded => AwsError::throttling(),
             RouteError::Unavailable => {
                 debug!(%request_id, action, "no leader answered in time");

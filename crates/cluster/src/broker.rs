@@ -36,6 +36,11 @@ impl Broker {
         Self { core }
     }
 
+    /// The cluster's number, the same on every node and another in every cluster.
+    pub fn cluster(&self) -> u64 {
+        self.core.members.cluster()
+    }
+
     /// The queue of that name; asks the catalog's leader before it says that there is none.
     pub async fn find_queue(
         &self,

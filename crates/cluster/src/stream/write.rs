@@ -58,9 +58,6 @@ impl Broker {
         let mut left: Vec<(usize, StreamRecord)> = records.into_iter().enumerate().collect();
         let mut failed = None;
         loop {
-            // Looked at before anything is put, so that no change is missed.
-            let mut changes = self.core.catalog.subscribe();
-            changes.mark_unchanged();
             let mut shards: BTreeMap<u32, (&ShardRow, Vec<(usize, StreamRecord)>)> =
                 BTreeMap::new();
             for (place, record) in left.drain(..) {
@@ -97,12 +94,13 @@ impl Broker {
                 break;
             }
             // The children take over when the parents' ends are written down.
-            let renewed = tokio::time::timeout_at(deadline, changes.changed()).await;
-            if !matches!(renewed, Ok(Ok(()))) {
-                failed = Some(RouteError::Unavailable);
-                break;
+            match tokio::time::timeout_at(deadline, self.newer(&stream)).await {
+                Ok(newer) => stream = newer?,
+                Err(_) => {
+                    failed = Some(RouteError::Unavailable);
+                    break;
+                }
             }
-            stream = self.current(&stream)?;
             left = closed;
         }
         match failed {
@@ -111,12 +109,22 @@ impl Broker {
         }
     }
 
-    /// The stream as this node's copy of the catalog has it now.
-    fn current(&self, stream: &Stream) -> Result<Arc<Stream>, RouteError> {
-        self.core
-            .directory
-            .stream(stream.row.stream)
-            .ok_or(RouteError::NoSuchStream)
+    /// A later version of the stream than this one, which this node's copy of the catalog may have already.
+    async fn newer(&self, stream: &Stream) -> Result<Arc<Stream>, RouteError> {
+        let mut changes = self.core.catalog.subscribe();
+        loop {
+            changes.mark_unchanged();
+            let now = self.core.directory.stream(stream.row.stream);
+            let now = now.ok_or(RouteError::NoSuchStream)?;
+            if now.row.version > stream.row.version {
+                return Ok(now);
+            }
+            // Its sender is this node's own.
+            changes
+                .changed()
+                .await
+                .map_err(|_| RouteError::Unavailable)?;
+        }
     }
 
     async fn put_into(

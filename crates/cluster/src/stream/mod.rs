@@ -232,9 +232,11 @@ impl Broker {
     /// A partition for each of so many new shards: those with the fewest parts first.
     fn place_shards(&self, count: usize) -> Vec<u32> {
         let core = &self.core;
+        // Before the catalog is read: this reads it, too, and its lock is held only once.
+        let open = core.open_for_queues();
         let mut parts: Vec<(usize, u32)> = core.directory.read(|catalog| {
-            let open = core.open_for_queues().into_iter();
-            open.map(|partition| (catalog.parts_in(partition), partition.0))
+            let open = open.iter();
+            open.map(|partition| (catalog.parts_in(*partition), partition.0))
                 .collect()
         });
         let mut chosen = Vec::with_capacity(count);

@@ -1,7 +1,7 @@
 //! Answers and frames, byte for byte as the SDKs have read them.
 //!
-//! `tests/data/kinesis/answers.txt` was written by this test (`WIRE_TRANSCRIPT=<file>`), and then every
-//! line in JSON was read by botocore 1.44.8, every line in CBOR by the AWS SDK for Java 2.31.78, but for
+//! `tests/data/kinesis/answers.txt` was written by this test (`WIRE_TRANSCRIPT=<file>`), and then, before
+//! sequence numbers had 56 digits, every line in JSON was read by botocore 1.44.8, every line in CBOR by the AWS SDK for Java 2.31.78, but for
 //! three of actions that it does not know, and every frame by botocore's decoder of event streams.
 
 use levada_types::Timestamp;

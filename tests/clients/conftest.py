@@ -11,6 +11,7 @@ import uuid
 
 import pytest
 from support.aws import sqs_client
+from support.kinesis import kinesis_client, wait_active
 from support.nodes import Cluster
 
 NODES = int(os.environ.get("LEVADA_TEST_NODES", "1"))
@@ -70,6 +71,46 @@ def sqs(endpoint):
 def other_sqs(endpoints):
     """A second boto3 client, by another node if there is one."""
     return sqs_client(next(endpoints))
+
+
+@pytest.fixture
+def kinesis(endpoint):
+    """A boto3 client of streams."""
+    return kinesis_client(endpoint)
+
+
+@pytest.fixture
+def other_kinesis(endpoints):
+    """A second one, by another node if there is one."""
+    return kinesis_client(next(endpoints))
+
+
+@pytest.fixture
+def make_stream(kinesis):
+    """Creates streams with names of their own, waits until they are active, and deletes them afterwards."""
+    made = []
+
+    def make(name=None, ShardCount=1, **settings):
+        name = name or f"s-{uuid.uuid4().hex[:20]}"
+        if ShardCount is not None:
+            settings["ShardCount"] = ShardCount
+        kinesis.create_stream(StreamName=name, **settings)
+        made.append(name)
+        wait_active(kinesis, name)
+        return name
+
+    yield make
+    for name in made:
+        try:
+            kinesis.delete_stream(StreamName=name, EnforceConsumerDeletion=True)
+        except Exception:  # noqa: BLE001 - a test may have deleted it, or the broker is what failed
+            pass
+
+
+@pytest.fixture
+def stream(make_stream):
+    """A stream of one shard."""
+    return make_stream()
 
 
 @pytest.fixture

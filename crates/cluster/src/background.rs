@@ -24,6 +24,7 @@ use crate::driver::adopt_members;
 use crate::environment::{AskSpace, Environment};
 use crate::node::NodeOptions;
 use crate::steward::steward;
+use crate::stream::keep_streams;
 use crate::{NodeStats, QueueCounts, hearsay, hosting, loads, standing};
 
 /// While a peer is missing, an election of what it led is pressed for this often: the first to stand may
@@ -67,6 +68,7 @@ pub(crate) fn start(
     spawn(core, balance(core.clone()));
     spawn(core, catch_up(broker.clone()));
     spawn(core, steward(broker.clone()));
+    spawn(core, keep_streams(broker.clone()));
     spawn(
         core,
         standing::watch(

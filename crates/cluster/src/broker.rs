@@ -36,6 +36,11 @@ impl Broker {
         Self { core }
     }
 
+    /// The cluster's number, the same on every node and another in every cluster.
+    pub fn cluster(&self) -> u64 {
+        self.core.members.cluster()
+    }
+
     /// The queue of that name; asks the catalog's leader before it says that there is none.
     pub async fn find_queue(
         &self,
@@ -336,7 +341,7 @@ impl Broker {
         self.configure(queue, partition).await
     }
 
-    async fn change(&self, kind: catalog::Kind) -> Change<catalog_outcome::Kind> {
+    pub(crate) async fn change(&self, kind: catalog::Kind) -> Change<catalog_outcome::Kind> {
         let command = command::Kind::Catalog(Catalog { kind: Some(kind) });
         let (outcome, applied) = self.write(PartitionId::CATALOG, command).await?;
         // So that this node's next look sees what it just did.
@@ -354,7 +359,7 @@ impl Broker {
         }
     }
 
-    async fn plain_change(&self, kind: catalog::Kind) -> Change<()> {
+    pub(crate) async fn plain_change(&self, kind: catalog::Kind) -> Change<()> {
         Ok(self.change(kind).await?.map(|_| ()))
     }
 
@@ -367,7 +372,7 @@ impl Broker {
 }
 
 /// Passes a refusal on; an outcome of another kind than the command's is a fault of ours.
-fn unexpected<T>(outcome: Result<catalog_outcome::Kind, CatalogRefusal>) -> Change<T> {
+pub(crate) fn unexpected<T>(outcome: Result<catalog_outcome::Kind, CatalogRefusal>) -> Change<T> {
     match outcome {
         Err(refusal) => Ok(Err(refusal)),
         Ok(kind) => {

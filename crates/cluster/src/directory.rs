@@ -1,8 +1,8 @@
-//! Queues by name and by number, as a request looks them up: a cache over this node's copy of the
+//! Queues and streams by name and by number, as a request looks them up: a cache over this node's copy of the
 //! catalog, emptied whenever the catalog changes.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, RwLock, RwLockWriteGuard};
 
 use levada_engine::proto::{MoveTaskRow, QueueConfig, QueueRow};
 use levada_engine::{Catalog, config_of};
@@ -10,9 +10,10 @@ use levada_replica::Group;
 use levada_types::{AccountId, QueueId, QueueName, Region};
 
 use crate::Queue;
+use crate::stream::{Stream, StreamsByName};
 
-/// Queues that the cache holds at most; beyond that it starts anew.
-const CACHED_QUEUES_MAX: usize = 65_536;
+/// Queues and streams that the cache holds at most; beyond that it starts anew.
+const CACHED_MAX: usize = 65_536;
 
 /// This node's copy of the catalog, for reading.
 pub(crate) struct Directory {
@@ -26,6 +27,7 @@ struct Cache {
     generation: u64,
     by_name: HashMap<(AccountId, Region, QueueName), Arc<Queue>>,
     by_id: BTreeMap<QueueId, Arc<Queue>>,
+    streams: StreamsByName,
 }
 
 impl Directory {
@@ -57,7 +59,36 @@ impl Directory {
             .or_else(|| self.fetch(|c| c.queue(id)))
     }
 
-    fn cached(&self, look: impl FnOnce(&Cache) -> Option<Arc<Queue>>) -> Option<Arc<Queue>> {
+    /// The stream of that name, as far as this node's copy goes.
+    pub(crate) fn stream_by_name(
+        &self,
+        account: AccountId,
+        region: &Region,
+        name: &str,
+    ) -> Option<Arc<Stream>> {
+        let key = (account, region.clone(), name.into());
+        if let Some(stream) = self.cached(|cache| cache.streams.get(&key).cloned()) {
+            return Some(stream);
+        }
+        let generation = self.catalog.events().catalog_generation();
+        let row = self.read(|catalog| {
+            let account = account.to_string();
+            let row = catalog.stream_by_name(&account, region.as_str(), name);
+            row.cloned()
+        })?;
+        let stream = Arc::new(Stream::from_row(row)?);
+        let mut cache = self.writable(generation);
+        cache.streams.insert(key, stream.clone());
+        Some(stream)
+    }
+
+    /// The stream of that number, as far as this node's copy goes.
+    pub(crate) fn stream(&self, stream: u64) -> Option<Arc<Stream>> {
+        let row = self.read(|catalog| catalog.stream(stream).cloned())?;
+        Stream::from_row(row).map(Arc::new)
+    }
+
+    fn cached<T>(&self, look: impl FnOnce(&Cache) -> Option<Arc<T>>) -> Option<Arc<T>> {
         let cache = self.cache.read().unwrap_or_else(|e| e.into_inner());
         if cache.generation == self.catalog.events().catalog_generation() {
             look(&cache)
@@ -71,22 +102,34 @@ impl Directory {
         let generation = self.catalog.events().catalog_generation();
         let row = self.read(|catalog| find(catalog).cloned())?;
         let queue = Arc::new(Queue::from_row(&row)?);
-        let mut cache = self.cache.write().unwrap_or_else(|e| e.into_inner());
-        if cache.generation != generation || cache.by_id.len() >= CACHED_QUEUES_MAX {
-            *cache = Cache {
-                generation,
-                ..Cache::default()
-            };
-        }
+        let mut cache = self.writable(generation);
         let key = (queue.account, queue.region.clone(), queue.name.clone());
         cache.by_name.insert(key, queue.clone());
         cache.by_id.insert(queue.id, queue.clone());
         Some(queue)
     }
 
-    /// Whether this copy knows that the queue was deleted. One that it has not heard of yet is not gone.
+    /// The cache of that generation of the catalog, with room.
+    fn writable(&self, generation: u64) -> RwLockWriteGuard<'_, Cache> {
+        let mut cache = self.cache.write().unwrap_or_else(|e| e.into_inner());
+        let count = cache.by_id.len() + cache.streams.len();
+        if cache.generation != generation || count >= CACHED_MAX {
+            *cache = Cache {
+                generation,
+                ..Cache::default()
+            };
+        }
+        cache
+    }
+
+    /// Whether this copy knows that the queue, stream or shard's log was deleted. One that it has not heard of yet is not gone.
     pub(crate) fn is_gone(&self, id: QueueId) -> bool {
-        self.read(|catalog| catalog.queue(id).is_none() && catalog.next_queue_id() > id)
+        self.read(|catalog| {
+            catalog.queue(id).is_none()
+                && catalog.stream(id.0).is_none()
+                && catalog.shard_of(id).is_none()
+                && catalog.next_queue_id() > id
+        })
     }
 
     /// Reads the catalog itself; `read` must be short.

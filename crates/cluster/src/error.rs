@@ -18,6 +18,9 @@ pub enum RouteError {
     /// The queue was deleted meanwhile.
     #[error("the queue does not exist")]
     NoSuchQueue,
+    /// The stream was deleted meanwhile.
+    #[error("the stream does not exist")]
+    NoSuchStream,
     /// A message that the index names could not be read from any replica.
     #[error("a stored message could not be read: {0}")]
     Unreadable(String),

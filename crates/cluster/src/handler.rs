@@ -17,7 +17,7 @@ use crate::broker::Broker;
 use crate::core::Core;
 use crate::messages::counts_here;
 use crate::proposer::{NO_REPLICA, NOT_LEADER, UNKNOWN, propose_at_leader};
-use crate::{backup, far, hearsay, hosting, leaders, method, proto, report};
+use crate::{backup, far, hearsay, hosting, leaders, method, proto, report, stream};
 
 /// Remote refusal: the node is not ready, or of another cluster.
 const NOT_A_MEMBER: u32 = 203;
@@ -84,6 +84,8 @@ impl PeerHandler for Handler {
                 method::RELEASE => hosting::answer_release(&core, partition, from.node).await,
                 method::AWAIT => far::answer(&core, partition, body).await,
                 method::BACKUP => backup::answer(Broker::new(core), partition, body).await,
+                method::READ_SHARD => stream::answer_read(&core, partition, body).await,
+                method::SHARD_ENDS => stream::answer_ends(&core, partition, body).await,
                 method::HAND_OVER => leaders::answer_hand_over(&core, partition, body).await,
                 other => Err(RemoteError::new(
                     MALFORMED,

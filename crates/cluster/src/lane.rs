@@ -97,7 +97,14 @@ fn size_of(command: &Command) -> usize {
             .iter()
             .map(|m| m.payload.len() + m.group.len() + 64)
             .sum(),
-        Some(proto::command::Kind::Deliver(_)) => command.encoded_len(),
+        Some(proto::command::Kind::PutRecords(put)) => put
+            .records
+            .iter()
+            .map(|r| r.data.len() + r.partition_key.len() + 16)
+            .sum(),
+        Some(proto::command::Kind::Deliver(_) | proto::command::Kind::Catalog(_)) => {
+            command.encoded_len()
+        }
         _ => 64,
     }
 }

@@ -6,7 +6,8 @@
 //! gathers commands for it into proposals; the `proposer` brings each to the partition's leader.
 //! Beside it run, for each partition, the `driver` (wakes, time), `reconcile` (towards the catalog),
 //! `ship` (transfers) and `moves` (move tasks); and for the node `bootstrap` and `background`. What an
-//! operator asks for comes by `operations` and `backup`, and the `steward` sees a change of members to its end.
+//! operator asks for comes by `operations` and `backup`, and the `steward` sees a change of members to its end. Streams
+//! have a folder of their own, `stream`.
 
 mod assignment;
 mod background;
@@ -47,6 +48,7 @@ mod ship;
 mod standing;
 mod start;
 mod steward;
+mod stream;
 mod waiters;
 
 pub(crate) mod proto {
@@ -67,3 +69,6 @@ pub use operations::{OperationError, Operator};
 pub use queue::{Queue, QueueCounts, QueueSettings, ReceiveOptions, Received, ReceivedMessage};
 pub use report::{ClusterReport, NodeReport, PartitionReport};
 pub use standing::empty_directory;
+pub use stream::{
+    Put, Resharding, ShardEnds, ShardRead, Stream, StreamCounts, StreamRecord, hash_of,
+};

@@ -36,13 +36,7 @@ impl Broker {
         queue: &Arc<Queue>,
         messages: Vec<NewMessage>,
     ) -> Result<Vec<Sent>, RouteError> {
-        if self.core.disk_full.load(Ordering::Relaxed) {
-            return Err(RouteError::DiskFull);
-        }
-        let unwritten = &self.core.reader.blocks.stats().unwritten_bytes;
-        if unwritten.load(Ordering::Relaxed) > UNWRITTEN_BYTES_MAX {
-            return Err(RouteError::Overloaded);
-        }
+        self.refuse_when_full()?;
         let send = Send {
             queue: queue.id.0,
             config_version: queue.version,
@@ -58,6 +52,18 @@ impl Broker {
             outcome::Kind::Send(sent) => Ok(sent.sent),
             _ => Err(RouteError::Unavailable),
         }
+    }
+
+    /// Refuses what would make a disk fuller that has no room, or cannot follow.
+    pub(crate) fn refuse_when_full(&self) -> Result<(), RouteError> {
+        if self.core.disk_full.load(Ordering::Relaxed) {
+            return Err(RouteError::DiskFull);
+        }
+        let unwritten = &self.core.reader.blocks.stats().unwritten_bytes;
+        if unwritten.load(Ordering::Relaxed) > UNWRITTEN_BYTES_MAX {
+            return Err(RouteError::Overloaded);
+        }
+        Ok(())
     }
 
     /// The nearest part: one that this node leads, else one with a leader that lives.

@@ -14,3 +14,5 @@ pub(crate) const LED: u32 = 74;
 pub(crate) const RELEASE: u32 = 75;
 pub(crate) const AWAIT: u32 = 76;
 pub(crate) const BACKUP: u32 = 77;
+pub(crate) const READ_SHARD: u32 = 80;
+pub(crate) const SHARD_ENDS: u32 = 81;

@@ -54,15 +54,44 @@ impl Reader {
     async fn read_or_fetch(&self, group: &Group, id: BlockId, position: u64) -> Option<Bytes> {
         let store = self.blocks.clone();
         let read = self.blocking.run(move || store.read(id, position)).await;
-        let read = read.ok()?;
-        let error = match read {
-            Ok(bytes) => return Some(bytes),
+        match read.ok()? {
+            Ok(bytes) => Some(bytes),
             Err(error @ BlockError::NoRecord { .. }) => {
                 tracing::error!(%error, "a block lacks a message that the queue holds");
-                return None;
+                None
             }
-            Err(error) => error,
+            Err(error) => {
+                let records = self.put_back(group, id, &error).await?;
+                let found = records.into_iter().find(|(at, _)| *at == position);
+                found.map(|(_, record)| record)
+            }
+        }
+    }
+
+    /// The records of a block from a position on; None if it can be read nowhere now.
+    pub(crate) async fn block_from(
+        &self,
+        group: &Group,
+        id: BlockId,
+        position: u64,
+    ) -> Option<Vec<Bytes>> {
+        let store = self.blocks.clone();
+        let read = self.blocking.run(move || store.read_block(id)).await;
+        let records = match read.ok()? {
+            Ok(records) => records.to_vec(),
+            Err(error) => self.put_back(group, id, &error).await?,
         };
+        let records = records.into_iter().filter(|(at, _)| *at >= position);
+        Some(records.map(|(_, record)| record).collect())
+    }
+
+    /// Puts a block that cannot be read back as a peer has it.
+    async fn put_back(
+        &self,
+        group: &Group,
+        id: BlockId,
+        error: &BlockError,
+    ) -> Option<Vec<(u64, Bytes)>> {
         for node in group
             .status()
             .voters
@@ -73,12 +102,8 @@ impl Reader {
                 continue;
             };
             tracing::warn!(%error, from = %node, "a block was put back from a peer");
-            let found = records
-                .iter()
-                .find(|(at, _)| *at == position)
-                .map(|(_, record)| record.clone());
-            self.blocks.put(id, records);
-            return found;
+            self.blocks.put(id, records.clone());
+            return Some(records);
         }
         tracing::error!(%error, "a stored message cannot be read, and no peer has it");
         None

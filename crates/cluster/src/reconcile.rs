@@ -1,13 +1,14 @@
-//! Drives a partition that this node leads towards what the catalog says: its queues configured as
+//! Drives a partition that this node leads towards what the catalog says: its queues and shards configured as
 //! their rows say, none that was deleted, and the members that the cluster has.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use levada_engine::proto::{ConfigureQueue, DropQueue, command};
+use levada_engine::proto::{ConfigureQueue, ConfigureShard, DropQueue, command};
+use levada_engine::shard_config_of;
 use levada_replica::{Group, GroupStatus, ProposeError};
-use levada_types::{NodeId, PartitionId, QueueId};
+use levada_types::{LogId, NodeId, PartitionId, QueueId};
 
 use crate::assignment::Vote;
 use crate::broker::Broker;
@@ -28,14 +29,14 @@ pub(crate) async fn reconcile(broker: Broker, route: Arc<Route>, group: Arc<Grou
         if !leads() {
             continue;
         }
-        let queues = if pending.all {
-            all_queues(&broker, &group)
+        let logs = if pending.all {
+            all_logs(&broker, &group)
         } else {
             pending.queues
         };
         let mut done = true;
-        for queue in queues {
-            done &= reconcile_queue(&broker, &group, queue).await;
+        for log in logs {
+            done &= reconcile_log(&broker, &group, log).await;
         }
         if pending.all || pending.members {
             done &= reconcile_members(&broker, &group).await;
@@ -47,19 +48,48 @@ pub(crate) async fn reconcile(broker: Broker, route: Arc<Route>, group: Arc<Grou
     }
 }
 
-/// Queues that have a part here by the catalog or by the partition itself.
-fn all_queues(broker: &Broker, group: &Group) -> BTreeSet<QueueId> {
-    let here: BTreeSet<QueueId> = group.read(|p| p.queues().collect());
-    let mut queues = broker.core.directory.read(|catalog| -> BTreeSet<QueueId> {
+/// Queues and shards that are here by the catalog or by the partition itself.
+fn all_logs(broker: &Broker, group: &Group) -> BTreeSet<LogId> {
+    let here: BTreeSet<LogId> = group.read(|p| p.queues().chain(p.shards()).collect());
+    let mut logs = broker.core.directory.read(|catalog| -> BTreeSet<LogId> {
         let id = group.id().0;
-        catalog
+        let queues = catalog
             .queues()
             .filter(|row| row.partitions.contains(&id))
-            .map(|row| QueueId(row.queue))
+            .map(|row| QueueId(row.queue));
+        let shards = catalog.streams().flat_map(|row| &row.shards);
+        let shards = shards.filter(|shard| shard.partition == id);
+        queues
+            .chain(shards.map(|shard| QueueId(shard.log)))
             .collect()
     });
-    queues.extend(here);
-    queues
+    logs.extend(here);
+    logs
+}
+
+async fn reconcile_log(broker: &Broker, group: &Group, log: LogId) -> bool {
+    let is_shard = group.read(|p| p.shard(log).is_some());
+    let wanted = broker.core.directory.read(|catalog| {
+        let (stream, shard) = catalog.shard_of(log)?;
+        (shard.partition == group.id().0).then(|| shard_config_of(stream, shard))
+    });
+    let kind = match wanted {
+        Some(config) => {
+            let have = group.read(|p| p.shard(log).map(|view| view.config_version));
+            if have.is_some_and(|have| have >= config.version) {
+                return true;
+            }
+            command::Kind::ConfigureShard(ConfigureShard {
+                config: Some(config),
+            })
+        }
+        None if is_shard && broker.core.directory.is_gone(log) => {
+            command::Kind::DropQueue(DropQueue { queue: log.0 })
+        }
+        None if is_shard => return true,
+        None => return reconcile_queue(broker, group, log).await,
+    };
+    broker.write(group.id(), kind).await.is_ok()
 }
 
 async fn reconcile_queue(broker: &Broker, group: &Group, queue: QueueId) -> bool {

@@ -39,6 +39,23 @@ pub fn config_of(row: &proto::QueueRow, catalog: &Catalog, parts: usize) -> prot
     }
 }
 
+/// The configuration of a shard: closed as soon as one that is to come after it is written down, so that no record of
+/// a key follows in it what its child has.
+pub fn shard_config_of(stream: &proto::StreamRow, shard: &proto::ShardRow) -> proto::ShardConfig {
+    let number = Some(shard.number);
+    let mut children = stream.shards.iter().filter(|child| child.pending);
+    let succeeded = children.any(|c| c.parent == number || c.adjacent_parent == number);
+    let limit = |limit: u64| if stream.limited { limit } else { 0 };
+    proto::ShardConfig {
+        log: shard.log,
+        version: stream.shards_version,
+        retention_ms: u64::from(stream.retention_hours) * 3_600_000,
+        closed: shard.end != 0 || succeeded,
+        records_per_s: limit(limits::SHARD_RECORDS_PER_S),
+        bytes_per_s: limit(limits::SHARD_BYTES_PER_S),
+    }
+}
+
 fn redrive(row: &proto::QueueRow, catalog: &Catalog) -> Option<proto::Redrive> {
     let policy = redrive_policy(row)?;
     let target = catalog.queue_by_arn(&policy.target)?;

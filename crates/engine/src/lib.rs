@@ -16,6 +16,7 @@ mod known;
 mod log;
 mod partition;
 mod remembered;
+mod shard;
 mod snapshot;
 mod standard;
 mod transfer;
@@ -23,13 +24,13 @@ mod turn;
 mod view;
 
 pub use catalog::Catalog;
-pub use config::config_of;
+pub use config::{config_of, shard_config_of};
 pub use effects::{BlockRef, Effects, SealedBlock};
 pub use known::{NotKnown, read_proposal};
 pub use partition::Partition;
 pub use snapshot::RestoreError;
 pub use transfer::{OutboxItem, OutboxKind, partition_of_group};
-pub use view::{Counts, Location, QueueView};
+pub use view::{Counts, Location, LogSlice, QueueView, ShardView};
 
 pub mod proto {
     //! The commands of the log, compiled from `proto/levada/v1/command.proto`.

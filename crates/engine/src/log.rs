@@ -48,8 +48,11 @@ pub(crate) fn quantum_of(at: Timestamp) -> u64 {
 
 /// When messages of this second expire: `retention_ms` after its end.
 pub(crate) fn expiry(quantum: u64, retention_ms: u64) -> Timestamp {
-    let end_ms = quantum.saturating_add(1).saturating_mul(EXPIRY_QUANTUM_MS);
-    Timestamp::from_millis(end_ms).plus_millis(retention_ms)
+    end_of(quantum, EXPIRY_QUANTUM_MS).plus_millis(retention_ms)
+}
+
+fn end_of(quantum: u64, quantum_ms: u64) -> Timestamp {
+    Timestamp::from_millis(quantum.saturating_add(1).saturating_mul(quantum_ms))
 }
 
 /// What the engine knows of a sealed block; its first position is its key.
@@ -59,9 +62,11 @@ struct BlockMeta {
     live: u32,
 }
 
-/// A queue's log.
+/// A queue's log, or a shard's.
 pub(crate) struct Log {
     queue: QueueId,
+    /// What is appended within this time expires together.
+    quantum_ms: u64,
     /// The position that the next record gets.
     next: u64,
     /// The position of `tail[0]`, which is live; `next` if the tail is empty.
@@ -81,8 +86,14 @@ pub(crate) struct Log {
 
 impl Log {
     pub(crate) fn new(queue: QueueId) -> Self {
+        Self::with_quantum(queue, EXPIRY_QUANTUM_MS)
+    }
+
+    /// One whose records expire by so many milliseconds together; its index of time is that much smaller.
+    pub(crate) fn with_quantum(queue: QueueId, quantum_ms: u64) -> Self {
         Self {
             queue,
+            quantum_ms,
             next: 1,
             tail_first: 1,
             tail: VecDeque::new(),
@@ -109,7 +120,7 @@ impl Log {
         let position = self.next;
         record.position = position;
         let encoded = Bytes::from(record.encode_to_vec());
-        let quantum = quantum_of(at);
+        let quantum = at.as_millis() / self.quantum_ms;
         if self.times.back().is_none_or(|(_, q)| *q < quantum) {
             self.times.push_back((position, quantum));
         }
@@ -252,7 +263,7 @@ impl Log {
     pub(crate) fn expired_through(&self, at: Timestamp, retention_ms: u64) -> Option<u64> {
         let expired = self
             .times
-            .partition_point(|(_, q)| expiry(*q, retention_ms) <= at);
+            .partition_point(|(_, q)| self.expiry(*q, retention_ms) <= at);
         if expired == 0 {
             return None;
         }
@@ -266,7 +277,39 @@ impl Log {
 
     /// When `expired_through` has news at the earliest.
     pub(crate) fn next_expiry(&self, retention_ms: u64) -> Option<Timestamp> {
-        self.times.front().map(|(_, q)| expiry(*q, retention_ms))
+        let (_, quantum) = self.times.front()?;
+        Some(self.expiry(*quantum, retention_ms))
+    }
+
+    fn expiry(&self, quantum: u64, retention_ms: u64) -> Timestamp {
+        end_of(quantum, self.quantum_ms).plus_millis(retention_ms)
+    }
+
+    /// Where the first record is that was appended at `at` or later: at the first of the two positions or behind it,
+    /// and before the second one or there.
+    pub(crate) fn first_since(&self, at: Timestamp) -> (u64, u64) {
+        let quantum = at.as_millis() / self.quantum_ms;
+        let place = self.times.partition_point(|(_, q)| *q < quantum);
+        let first = |place: usize| self.times.get(place).map_or(self.next, |(first, _)| *first);
+        match self.times.get(place) {
+            Some((_, q)) if *q == quantum => (first(place), first(place + 1)),
+            _ => (first(place), first(place)),
+        }
+    }
+
+    /// Encoded records in memory from `position` on: so many, and of so many bytes, or one.
+    pub(crate) fn tail_from(&self, position: u64, max: usize, bytes_max: usize) -> Vec<Bytes> {
+        let from = position.saturating_sub(self.tail_first) as usize;
+        let mut bytes = 0;
+        let mut found = Vec::new();
+        for record in self.tail.iter().skip(from).flatten() {
+            bytes += record.len();
+            if found.len() == max || (bytes > bytes_max && !found.is_empty()) {
+                break;
+            }
+            found.push(record.clone());
+        }
+        found
     }
 
     /// Everything up to `position` dies, but what is held. Whole blocks and the tail are dealt with
@@ -335,7 +378,7 @@ impl Log {
         let after = self.times.partition_point(|(first, _)| *first <= position);
         let (_, quantum) = self.times.get(after.checked_sub(1)?)?;
         Some(Timestamp::from_millis(
-            quantum.saturating_mul(EXPIRY_QUANTUM_MS),
+            quantum.saturating_mul(self.quantum_ms),
         ))
     }
 

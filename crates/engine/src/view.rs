@@ -48,3 +48,25 @@ pub enum Location {
     /// In this block, unless it was deleted before the block was sealed.
     Block(BlockRef),
 }
+
+/// A shard's log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShardView {
+    /// The version of the configuration that it runs with.
+    pub config_version: u64,
+    /// The first position that may be read, or `next`.
+    pub horizon: u64,
+    /// The position that the next record gets.
+    pub next: u64,
+    /// It takes no more: `next` is its end.
+    pub closed: bool,
+}
+
+/// Records of a log from a position on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LogSlice {
+    /// Encoded `proto::Record`s, in memory: here they are. None: the log ends here.
+    Tail(Vec<bytes::Bytes>),
+    /// They begin in this block.
+    Block(BlockRef),
+}

@@ -79,5 +79,6 @@ transcripts! {
     move_task
     purge
     retention
+    shards
     visibility
 }

@@ -1,21 +1,146 @@
 //! HTTP answers: what the wire encoded with the headers of AWS, and the pages of management.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
+use hyper::body::{Body, Frame, SizeHint};
 use levada_wire::Encoded;
+use levada_wire::protocol::event_stream;
+use thiserror::Error;
+use tokio::sync::mpsc;
 
+use crate::body::Share;
 use crate::random::UuidText;
 
 /// What hyper sends.
-pub(crate) type Answer = Response<Full<Bytes>>;
+pub(crate) type Answer = Response<AnswerBody>;
+
+/// The body of an answer.
+#[derive(Debug)]
+pub(crate) enum AnswerBody {
+    /// One that is whole when it is sent, and its share of the memory for long ones.
+    Whole(Full<Bytes>, Option<Share>),
+    /// One that goes on.
+    Stream(Frames),
+}
+
+/// Frames of an answer as they come. It ends when their sender is dropped.
+#[derive(Debug)]
+pub(crate) struct Frames {
+    frames: mpsc::Receiver<Bytes>,
+    is_cut: Arc<AtomicBool>,
+}
+
+/// Where the frames come from.
+#[derive(Debug)]
+pub(crate) struct FrameSender {
+    pub(crate) frames: mpsc::Sender<Bytes>,
+    is_cut: Arc<AtomicBool>,
+}
+
+impl FrameSender {
+    /// The answer breaks off, where it would come to its end in good order.
+    pub(crate) fn cut_off(self) {
+        self.is_cut.store(true, Ordering::Release);
+    }
+}
+
+/// An answer of which at most so many frames wait to be sent.
+pub(crate) fn frames(waiting_max: usize) -> (FrameSender, Frames) {
+    let (sender, receiver) = mpsc::channel(waiting_max);
+    let is_cut = Arc::new(AtomicBool::new(false));
+    let frames = Frames {
+        frames: receiver,
+        is_cut: Arc::clone(&is_cut),
+    };
+    let sender = FrameSender {
+        frames: sender,
+        is_cut,
+    };
+    (sender, frames)
+}
+
+/// The reader took nothing for too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the answer's reader stalled")]
+pub(crate) struct Stalled;
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Stalled;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Stalled>>> {
+        match self.get_mut() {
+            Self::Whole(whole, _) => Pin::new(whole)
+                .poll_frame(cx)
+                .map_err(|never: Infallible| match never {}),
+            Self::Stream(stream) => Poll::Ready(match ready!(stream.frames.poll_recv(cx)) {
+                Some(frame) => Some(Ok(Frame::data(frame))),
+                None => stream
+                    .is_cut
+                    .load(Ordering::Acquire)
+                    .then_some(Err(Stalled)),
+            }),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(whole, _) => whole.is_end_stream(),
+            Self::Stream(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(whole, _) => whole.size_hint(),
+            Self::Stream(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// An answer with that body.
+fn whole(bytes: Bytes) -> Answer {
+    Response::new(AnswerBody::Whole(Full::new(bytes), None))
+}
+
+/// An answer that goes on: an event stream.
+pub(crate) fn stream(frames: Frames, request_id: &UuidText) -> Answer {
+    let mut answer = Response::new(AnswerBody::Stream(frames));
+    let headers = answer.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(event_stream::CONTENT_TYPE),
+    );
+    if let Ok(id) = HeaderValue::from_str(request_id.as_str()) {
+        headers.insert(REQUEST_ID, id);
+    }
+    answer
+}
+
+/// The same answer, which gives back the share of memory when it is sent.
+pub(crate) fn holding(mut answer: Answer, share: Option<Share>) -> Answer {
+    if let AnswerBody::Whole(_, held) = answer.body_mut() {
+        *held = share;
+    }
+    answer
+}
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
 
 /// An answer of AWS's protocols.
 pub(crate) fn encoded(encoded: Encoded, request_id: &UuidText) -> Answer {
-    let mut answer = Response::new(Full::new(encoded.body));
+    let mut answer = whole(encoded.body);
     *answer.status_mut() =
         StatusCode::from_u16(encoded.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = answer.headers_mut();
@@ -49,7 +174,7 @@ pub(crate) fn page(
     content_type: &'static str,
     text: impl Into<Bytes>,
 ) -> Answer {
-    let mut answer = Response::new(Full::new(text.into()));
+    let mut answer = whole(text.into());
     *answer.status_mut() = status;
     answer
         .headers_mut()

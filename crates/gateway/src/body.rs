@@ -8,12 +8,9 @@ use std::task::Poll;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Incoming};
-use levada_wire::protocol::BODY_BYTES_MAX;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::limits::{
-    BODIES_BYTES_MAX, BODY_READ_MAX, BODY_RESERVE_BYTES_MAX, SMALL_BODY_BYTES_MAX,
-};
+use crate::limits::{BODY_READ_MAX, BODY_RESERVE_BYTES_MAX, SMALL_BODY_BYTES_MAX};
 
 /// Bytes that one permit of the long bodies' semaphore stands for.
 const PERMIT_BYTES: usize = 64 * 1024;
@@ -21,7 +18,7 @@ const PERMIT_BYTES: usize = 64 * 1024;
 /// Why there is no body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyError {
-    /// Longer than [`BODY_BYTES_MAX`].
+    /// Longer than its service is ever sent.
     TooLong,
     /// It did not arrive in time.
     TooSlow,
@@ -31,12 +28,15 @@ pub(crate) enum BodyError {
     TooMany,
 }
 
+/// A long body's share of the memory, given back when it is dropped.
+pub(crate) type Share = OwnedSemaphorePermit;
+
 /// A body, and its share of the memory that there is for bodies.
 #[derive(Debug)]
 pub(crate) struct Collected {
     /// The bytes.
     pub(crate) bytes: Bytes,
-    _permit: Option<OwnedSemaphorePermit>,
+    _permit: Option<Share>,
 }
 
 /// The memory for long bodies.
@@ -44,12 +44,12 @@ pub(crate) struct Collected {
 pub(crate) struct BodyMemory(Arc<Semaphore>);
 
 impl BodyMemory {
-    pub(crate) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(BODIES_BYTES_MAX / PERMIT_BYTES)))
+    pub(crate) fn new(bytes_max: usize) -> Self {
+        Self(Arc::new(Semaphore::new(bytes_max / PERMIT_BYTES)))
     }
 
     /// Room for a body of at most `bytes_max`, if it is a long one.
-    fn claim(&self, bytes_max: usize) -> Result<Option<OwnedSemaphorePermit>, BodyError> {
+    pub(crate) fn claim(&self, bytes_max: usize) -> Result<Option<Share>, BodyError> {
         if bytes_max <= SMALL_BODY_BYTES_MAX {
             return Ok(None);
         }
@@ -61,10 +61,11 @@ impl BodyMemory {
     }
 }
 
-/// Reads a body to its end. One that says beforehand that it is too long is not read at all.
+/// Reads a body of at most `longest` bytes to its end. One that says beforehand that it is longer is not read at all.
 pub(crate) async fn collect(
     mut body: Incoming,
     memory: &BodyMemory,
+    longest: usize,
 ) -> Result<Collected, BodyError> {
     if body.is_end_stream() {
         return Ok(Collected {
@@ -73,8 +74,8 @@ pub(crate) async fn collect(
         });
     }
     let announced = body.size_hint().upper();
-    let bytes_max = announced.map_or(BODY_BYTES_MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
-    if bytes_max > BODY_BYTES_MAX {
+    let bytes_max = announced.map_or(longest, |n| usize::try_from(n).unwrap_or(usize::MAX));
+    if bytes_max > longest {
         return Err(BodyError::TooLong);
     }
     // A chunked body may turn out to be short; until then it counts as the longest.
@@ -88,7 +89,7 @@ pub(crate) async fn collect(
         }
         first => first.unwrap_or_default(),
     };
-    let rest = read(body, first, bytes_max.min(BODY_RESERVE_BYTES_MAX));
+    let rest = read(body, first, bytes_max.min(BODY_RESERVE_BYTES_MAX), longest);
     let bytes = tokio::time::timeout(BODY_READ_MAX, rest)
         .await
         .map_err(|_| BodyError::TooSlow)??;
@@ -111,14 +112,19 @@ async fn at_hand(body: &mut Incoming) -> Result<Option<Bytes>, BodyError> {
     }
 }
 
-async fn read(mut body: Incoming, first: Bytes, reserve: usize) -> Result<Bytes, BodyError> {
+async fn read(
+    mut body: Incoming,
+    first: Bytes,
+    reserve: usize,
+    longest: usize,
+) -> Result<Bytes, BodyError> {
     let mut bytes = BytesMut::with_capacity(reserve.max(first.len()));
     bytes.extend_from_slice(&first);
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| BodyError::CutOff)?.into_data() else {
             continue;
         };
-        if bytes.len() + data.len() > BODY_BYTES_MAX {
+        if bytes.len() + data.len() > longest {
             return Err(BodyError::TooLong);
         }
         bytes.extend_from_slice(&data);

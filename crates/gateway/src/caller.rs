@@ -91,6 +91,7 @@ mod tests {
             public_url: None,
             deleted_name_wait_ms: 0,
             admin_callers: crate::operate::AdminCallers::default(),
+            kinesis_limits: false,
         }
     }
 

@@ -8,13 +8,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{Method, Request, StatusCode};
 use hyper::body::Incoming as IncomingBody;
 use levada_cluster::{Broker, RouteError};
 use levada_types::{AccountId, Region};
-use levada_wire::protocol::{BODY_BYTES_MAX, encode_error};
+use levada_wire::kinesis::KinesisError;
+use levada_wire::protocol::{BODY_BYTES_MAX, addressee, body_bytes_max, encode_error};
 use levada_wire::sqs::SqsError;
-use levada_wire::{AwsError, Call, Encoded, Fault, Protocol, Service, decode};
+use levada_wire::{AwsError, Call, Encoded, Fault, decode};
 use tokio::sync::watch;
 use tracing::{debug, error};
 
@@ -23,6 +24,8 @@ use crate::answer::{self, Answer};
 use crate::body::{self, BodyError, BodyMemory};
 use crate::caller::Caller;
 use crate::connection::Connection;
+use crate::kinesis::{self, Answered, Subscriptions};
+use crate::limits::{BODIES_BYTES_MAX, RECORD_ANSWERS_BYTES_MAX};
 use crate::metrics::{Outcome, RequestMetrics, Slot};
 use crate::operate::{self, AdminCallers};
 use crate::random::{Uuid, UuidText};
@@ -42,6 +45,8 @@ pub struct GatewayOptions {
     pub deleted_name_wait_ms: u64,
     /// Who may operate the cluster.
     pub admin_callers: AdminCallers,
+    /// Whether shards of new streams take no more in a second than AWS's do.
+    pub kinesis_limits: bool,
 }
 
 /// Answers requests.
@@ -52,6 +57,8 @@ pub struct Gateway {
     admin: Arc<dyn Admin>,
     metrics: Arc<RequestMetrics>,
     bodies: BodyMemory,
+    record_answers: BodyMemory,
+    pub(crate) subscriptions: Subscriptions,
     draining: watch::Sender<bool>,
 }
 
@@ -84,6 +91,12 @@ impl From<SqsError> for Failure {
     }
 }
 
+impl From<KinesisError> for Failure {
+    fn from(e: KinesisError) -> Self {
+        Self::Aws(e.into())
+    }
+}
+
 impl From<RouteError> for Failure {
     fn from(e: RouteError) -> Self {
         Self::Route(e)
@@ -104,6 +117,8 @@ impl Failure {
         };
         match route {
             RouteError::NoSuchQueue => SqsError::queue_does_not_exist().into(),
+            // Streams have words of their own for it, said where they are called.
+            RouteError::NoSuchStream => AwsError::internal_failure(),
             RouteError::Overloaded => AwsError::throttling(),
             RouteError::Unavailable => {
                 debug!(%request_id, action, "no leader answered in time");
@@ -137,7 +152,9 @@ impl Gateway {
             broker: OnceLock::new(),
             admin,
             metrics,
-            bodies: BodyMemory::new(),
+            bodies: BodyMemory::new(BODIES_BYTES_MAX),
+            record_answers: BodyMemory::new(RECORD_ANSWERS_BYTES_MAX),
+            subscriptions: Subscriptions::default(),
             draining: watch::Sender::new(false),
         }
     }
@@ -159,6 +176,11 @@ impl Gateway {
     /// Parked polls end now, and later ones do not park.
     pub(crate) fn begin_draining(&self) {
         self.draining.send_replace(true);
+    }
+
+    /// Tells when the front drains, to whom outlives the request.
+    pub(crate) fn watch_draining(&self) -> watch::Receiver<bool> {
+        self.draining.subscribe()
     }
 
     /// Whether the process stops.
@@ -201,11 +223,12 @@ impl Gateway {
         }
         let begun = Instant::now();
         let request_id = Uuid::random().text();
-        match body::collect(body, &self.bodies).await {
+        let longest = body_bytes_max(&head.headers);
+        match body::collect(body, &self.bodies, longest).await {
             Ok(body) => self.call(head, body, &request_id, begun).await,
             Err(e) => {
                 let error = match e {
-                    BodyError::TooLong => AwsError::request_entity_too_large(BODY_BYTES_MAX),
+                    BodyError::TooLong => AwsError::request_entity_too_large(longest),
                     BodyError::TooSlow => AwsError::request_timeout(),
                     BodyError::CutOff => {
                         AwsError::serialization("The request's body is not complete.")
@@ -214,8 +237,8 @@ impl Gateway {
                 };
                 self.metrics
                     .count(Slot::UNKNOWN, outcome_of(&error), begun.elapsed());
-                let protocol = protocol_of(&head.headers);
-                let encoded = encode_error(&error, protocol, Service::Sqs, request_id.as_str());
+                let (protocol, service) = addressee(&head.headers);
+                let encoded = encode_error(&error, protocol, service, request_id.as_str());
                 answer::closing(answer::encoded(encoded, &request_id))
             }
         }
@@ -234,6 +257,7 @@ impl Gateway {
         drop((head, body));
         let (protocol, service) = (incoming.protocol, incoming.service);
         let mut slot = Slot::UNKNOWN;
+        let mut share = None;
         let result = match (incoming.call, caller) {
             (Err(e), _) | (_, Err(e)) => Err(Failure::Aws(e)),
             (Ok(Call::Sqs(request)), Ok(caller)) => {
@@ -246,7 +270,28 @@ impl Gateway {
                 slot = Slot::STS;
                 Ok(sts::call(&caller, request).encode(protocol, request_id.as_str()))
             }
-            (Ok(Call::Kinesis(_)), Ok(_)) => Err(Failure::Aws(AwsError::unknown_operation())),
+            (Ok(Call::Kinesis(request)), Ok(caller)) => {
+                if kinesis::is_served(request.action()) {
+                    slot = Slot::kinesis(request.action());
+                }
+                match kinesis::call(self, &caller, request, protocol).await {
+                    Ok(Answered::Stream(frames)) => {
+                        self.metrics.count(slot, Outcome::Ok, begun.elapsed());
+                        return answer::stream(frames, request_id);
+                    }
+                    Ok(Answered::Whole(response)) => {
+                        let encoded = response.encode(protocol);
+                        let claimed = self.record_answers.claim(encoded.body.len());
+                        claimed
+                            .map_err(|_| kinesis::too_many_reads())
+                            .map(|claimed| {
+                                share = claimed;
+                                encoded
+                            })
+                    }
+                    Err(failure) => Err(failure),
+                }
+            }
         };
         let (encoded, outcome) = match result {
             Ok(encoded) => (encoded, Outcome::Ok),
@@ -257,12 +302,12 @@ impl Gateway {
             }
         };
         self.metrics.count(slot, outcome, begun.elapsed());
-        answer::encoded(encoded, request_id)
+        answer::holding(answer::encoded(encoded, request_id), share)
     }
 
     /// Carries out an operation.
     async fn operate(&self, name: &str, body: IncomingBody) -> Answer {
-        let Ok(body) = body::collect(body, &self.bodies).await else {
+        let Ok(body) = body::collect(body, &self.bodies, BODY_BYTES_MAX).await else {
             let refusal =
                 operate::refused(StatusCode::BAD_REQUEST, "the request's body did not come");
             return answer::closing(refusal);
@@ -299,16 +344,14 @@ impl Gateway {
 fn outcome_of(error: &AwsError) -> Outcome {
     match error.fault {
         Fault::Receiver => Outcome::Failed,
-        Fault::Sender if error.query_code == "Throttling" => Outcome::Throttled,
+        Fault::Sender
+            if matches!(
+                error.query_code,
+                "Throttling" | "LimitExceededException" | "ProvisionedThroughputExceededException"
+            ) =>
+        {
+            Outcome::Throttled
+        }
         Fault::Sender => Outcome::Refused,
-    }
-}
-
-/// The protocol of a request whose body was not read.
-fn protocol_of(headers: &HeaderMap) -> Protocol {
-    if headers.contains_key("x-amz-target") {
-        Protocol::Json10
-    } else {
-        Protocol::Query
     }
 }

@@ -13,6 +13,7 @@ mod body;
 mod caller;
 mod connection;
 mod front;
+mod kinesis;
 pub mod limits;
 mod listener;
 mod metrics;

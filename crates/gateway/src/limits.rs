@@ -17,13 +17,16 @@ pub const SMALL_BODY_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of long bodies that the process holds at one time; beyond it callers are throttled.
 pub const BODIES_BYTES_MAX: usize = 256 * 1024 * 1024;
 
+/// Bytes of long answers with records that the process holds at one time; beyond it readers are throttled.
+pub const RECORD_ANSWERS_BYTES_MAX: usize = 256 * 1024 * 1024;
+
 /// Bytes reserved for a body before any of it has arrived: what a client announces costs it nothing.
 pub const BODY_RESERVE_BYTES_MAX: usize = 1024 * 1024 + 4096;
 
 /// Time from the first byte of a head to its last. A client that dribbles its head is cut off.
 pub const HEAD_READ_SECS_MAX: u32 = 15;
 
-/// Time from the end of a head to the end of its body: 1 MiB at 300 kbit/s.
+/// Time from the end of a head to the end of its body: 1 MiB at 300 kbit/s, 10 MiB of records at 4 Mbit/s.
 pub const BODY_READ_MAX: Duration = Duration::from_secs(30);
 
 /// Time that a client may take no bytes of an answer.
@@ -44,6 +47,6 @@ pub const SWEEP_PERIOD: Duration = Duration::from_secs(1);
 /// Pause after the system refused to accept a connection (no descriptors left), so as not to spin.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// How often a change that was made of a queue's row as it was read is tried anew when another change
-/// came between. Losing this often in a row needs more writers than a queue's policy ever has.
+/// How often a change that was made of a queue's or a stream's row as it was read is tried anew when another change
+/// came between. Losing this often in a row needs more writers than either ever has.
 pub const CHANGE_ATTEMPTS_MAX: usize = 16;

@@ -5,6 +5,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use levada_wire::kinesis;
 use levada_wire::sqs::Action;
 
 /// Upper bounds of the histograms' buckets, in microseconds; a last bucket has none. The long ones are
@@ -15,8 +16,8 @@ pub const LATENCY_BOUNDS_MICROS: [u64; 16] = [
 ];
 
 const BUCKETS: usize = LATENCY_BOUNDS_MICROS.len() + 1;
-/// Actions of SQS, then `GetCallerIdentity`, then what was no action.
-const ACTIONS: usize = Action::ALL.len() + 2;
+/// Actions of SQS, then those of Kinesis, then `GetCallerIdentity`, then what was no action.
+const ACTIONS: usize = Action::ALL.len() + kinesis::Action::ALL.len() + 2;
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,11 +112,19 @@ impl Slot {
         Self(action as usize)
     }
 
+    /// An action of Kinesis.
+    pub(crate) const fn kinesis(action: kinesis::Action) -> Self {
+        Self(Action::ALL.len() + action as usize)
+    }
+
     fn name(self) -> &'static str {
-        match (Action::ALL.get(self.0), self.0 == Self::STS.0) {
-            (Some(action), _) => action.name(),
-            (None, true) => "GetCallerIdentity",
-            (None, false) => "unknown",
+        if let Some(action) = Action::ALL.get(self.0) {
+            return action.name();
+        }
+        match kinesis::Action::ALL.get(self.0 - Action::ALL.len()) {
+            Some(action) => action.name(),
+            None if self.0 == Self::STS.0 => "GetCallerIdentity",
+            None => "unknown",
         }
     }
 }
@@ -224,6 +233,10 @@ mod tests {
         for (n, action) in Action::ALL.iter().enumerate() {
             assert_eq!((Slot::sqs(*action).0, Slot(n).name()), (n, action.name()));
         }
+        for action in kinesis::Action::ALL {
+            assert_eq!(Slot::kinesis(*action).name(), action.name());
+        }
         assert_eq!(Slot::STS.name(), "GetCallerIdentity");
+        assert_eq!(Slot::UNKNOWN.name(), "unknown");
     }
 }

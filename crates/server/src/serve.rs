@@ -196,6 +196,7 @@ fn gateway_options(config: &Config) -> GatewayOptions {
         public_url: config.public_url.clone(),
         deleted_name_wait_ms: u64::from(config.deleted_name_wait_secs) * 1_000,
         admin_callers: config.admin_callers,
+        kinesis_limits: config.kinesis_limits,
     }
 }
 

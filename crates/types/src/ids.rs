@@ -30,6 +30,9 @@ id! {
     QueueId(u64), "q"
 }
 
+/// A log: a queue's, or a shard's of a stream. The catalog numbers both, and streams, from one counter.
+pub type LogId = QueueId;
+
 impl PartitionId {
     /// The catalog's partition, of which every node has a copy.
     pub const CATALOG: Self = Self(0);

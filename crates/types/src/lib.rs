@@ -7,6 +7,6 @@ pub mod limits;
 pub mod names;
 pub mod time;
 
-pub use ids::{NodeId, PartitionId, QueueId, Receipt};
+pub use ids::{LogId, NodeId, PartitionId, QueueId, Receipt};
 pub use names::{AccountId, QueueArn, QueueName, Region};
 pub use time::Timestamp;

@@ -72,6 +72,24 @@ pub const SHARD_NUMBER_MAX: u64 = 2_147_483_647;
 pub const PARTITION_KEY_LEN_MAX: usize = 256;
 /// Bytes of one record, and of one `PutRecords` with its partition keys.
 pub const RECORDS_BYTES_MAX: usize = 10_485_760;
+/// Open shards that the streams of an account in a region may have together.
+pub const SHARDS_MAX: u32 = 20_000;
+/// Open shards that `UpdateShardCount` gives a stream at most.
+pub const SHARD_COUNT_MAX: u32 = 10_000;
+/// Streams in on-demand mode that an account may have in a region.
+pub const ON_DEMAND_STREAMS_MAX: u32 = 1_000;
+/// Shards that a stream in on-demand mode begins with.
+pub const ON_DEMAND_SHARDS: u32 = 4;
+/// Consumers with enhanced fan-out of one stream.
+pub const STREAM_CONSUMERS_MAX: usize = 20;
+/// Tags of one stream or consumer.
+pub const TAGS_OF_STREAM_MAX: usize = 50;
+/// Bytes of the policy of a stream or a consumer.
+pub const RESOURCE_POLICY_BYTES_MAX: usize = 20_480;
+/// Records that a shard takes in a second, where AWS's limits are kept.
+pub const SHARD_RECORDS_PER_S: u64 = 1_000;
+/// Bytes that a shard takes in a second, partition keys included, where AWS's limits are kept.
+pub const SHARD_BYTES_PER_S: u64 = 1_048_576;
 /// Records in one `PutRecords`.
 pub const PUT_RECORDS_MAX: usize = 500;
 /// Records that one `GetRecords` returns at most.

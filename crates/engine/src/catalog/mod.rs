@@ -1,4 +1,4 @@
-//! The catalog: queues, move tasks and members, as partition 0 holds them.
+//! The catalog: queues, streams, move tasks and members, as partition 0 holds them.
 //!
 //! A row names what exists; the partitions hold the messages. Every change goes through
 //! [`Catalog::apply`], called by the partition; the gateway and the cluster only read.
@@ -13,6 +13,7 @@ mod move_tasks;
 mod placement;
 mod queues;
 mod rows;
+mod streams;
 #[cfg(test)]
 mod tests;
 
@@ -38,7 +39,7 @@ pub struct Catalog {
     /// Names of queues that were deleted lately, and the same by time so that they can be forgotten.
     deleted: BTreeMap<Name, Timestamp>,
     deleted_by_time: BTreeSet<(Timestamp, Name)>,
-    /// How many queues have a part in each partition.
+    /// How many queues and shards have a part in each partition.
     parts: BTreeMap<u32, usize>,
     next_queue: u64,
     move_tasks: BTreeMap<u64, proto::MoveTaskRow>,
@@ -46,6 +47,7 @@ pub struct Catalog {
     move_tasks_by_source: BTreeMap<u64, Vec<u64>>,
     next_move_task: u64,
     members: members::Members,
+    streams: streams::Streams,
 }
 
 impl Default for Catalog {
@@ -62,6 +64,7 @@ impl Default for Catalog {
             move_tasks_by_source: BTreeMap::new(),
             next_move_task: 1,
             members: members::Members::default(),
+            streams: streams::Streams::default(),
         }
     }
 }
@@ -117,7 +120,7 @@ impl Catalog {
         self.queues.get(self.by_name.get(&Name::of_arn(arn))?)
     }
 
-    /// How many queues have a part in the partition.
+    /// How many queues and shards have a part in the partition.
     pub fn parts_in(&self, partition: PartitionId) -> usize {
         self.parts.get(&partition.0).copied().unwrap_or(0)
     }
@@ -167,7 +170,7 @@ impl Catalog {
         self.deleted.get(&Name::new(account, region, name)).copied()
     }
 
-    /// The id that the next queue will have.
+    /// The number that the next queue, stream or shard's log will have.
     pub fn next_queue_id(&self) -> QueueId {
         QueueId(self.next_queue)
     }
@@ -229,6 +232,10 @@ impl Catalog {
                 Ok(done(()))
             }
             Some(Kind::ChangeMembers(c)) => self.members.change(at, c, effects).map(done),
+            Some(Kind::SetStream(c)) => self
+                .set_stream(at, c, effects)
+                .map(proto::catalog_outcome::Kind::Stream),
+            Some(Kind::DropStream(c)) => self.drop_stream(c.stream, effects).map(done),
             None => Err(proto::CatalogRefusal::Unspecified),
         };
         let kind = result.unwrap_or_else(|why| proto::catalog_outcome::Kind::Refusal(why as i32));

@@ -81,7 +81,7 @@ impl Catalog {
         let name = Name::of_row(&row);
         self.by_name.remove(&name);
         self.unindex_redrive(&row);
-        self.uncount_parts(&row);
+        self.count_in(&row.partitions, false);
         self.deleted_by_time.insert((at, name.clone()));
         self.deleted.insert(name.clone(), at);
         effects.catalog_queues.push(QueueId(queue));
@@ -195,25 +195,23 @@ impl Catalog {
         }
     }
 
-    /// Enters a row's name and redrive target. The caller has taken out those of the row before it.
     /// Counts the parts of a queue that is new here.
     pub(super) fn count_parts(&mut self, row: &proto::QueueRow) {
-        for partition in &row.partitions {
-            *self.parts.entry(*partition).or_default() += 1;
-        }
+        self.count_in(&row.partitions, true);
     }
 
-    fn uncount_parts(&mut self, row: &proto::QueueRow) {
-        for partition in &row.partitions {
-            if let Some(count) = self.parts.get_mut(partition) {
-                *count -= 1;
-                if *count == 0 {
-                    self.parts.remove(partition);
-                }
+    /// One part more, or less, in each of these partitions.
+    pub(super) fn count_in(&mut self, partitions: &[u32], is_more: bool) {
+        for partition in partitions {
+            let count = self.parts.entry(*partition).or_default();
+            *count = count.saturating_add_signed(if is_more { 1 } else { -1 });
+            if *count == 0 {
+                self.parts.remove(partition);
             }
         }
     }
 
+    /// Enters a row's name and redrive target. The caller has taken out those of the row before it.
     pub(super) fn index(&mut self, row: &proto::QueueRow) {
         self.by_name.insert(Name::of_row(row), row.queue);
         if let Some(policy) = redrive_policy(row) {

@@ -7,6 +7,7 @@
 //! 'n' node    u64 big-endian  MemberRow
 //! 'p' partition u32 big-endian PartitionRow
 //! 'q' queue   u64 big-endian  QueueRow
+//! 's' stream  u64 big-endian  StreamRow
 //! ```
 //!
 //! Indices are built anew from the rows, which may come in any order.
@@ -56,6 +57,10 @@ impl Catalog {
         self.queues
             .iter()
             .for_each(|(id, row)| put(&key(b"q", id), row.encode_to_vec()));
+        self.streams
+            .rows
+            .iter()
+            .for_each(|(id, row)| put(&key(b"s", id), row.encode_to_vec()));
     }
 
     /// Reads one row; `key` is what follows the table's byte.
@@ -95,6 +100,12 @@ impl Catalog {
                 self.index(&row);
                 self.count_parts(&row);
                 self.queues.insert(row.queue, row);
+            }
+            Some(b's') => {
+                let row: proto::StreamRow = decode(value, "stream")?;
+                let stream = row.stream;
+                self.streams.insert(row);
+                self.count_shards(stream, true);
             }
             _ => return Err(RestoreError::Row("catalog row of an unknown kind")),
         }

@@ -1,5 +1,7 @@
 //! What each command does.
 
+use std::collections::btree_map::Entry;
+
 use levada_types::{PartitionId, QueueId, Timestamp};
 
 use super::Partition;
@@ -10,6 +12,7 @@ use crate::proto::{
     Delivered, Done, Misconfigured, MoveOut, MoveOutOutcome, QueueConfig, Receive, ReceiveOutcome,
     Send, SendOutcome, command, outcome,
 };
+use crate::shard::Shard;
 use crate::transfer::{OutboxKind, pick};
 use crate::turn::DeadLetter;
 
@@ -32,6 +35,8 @@ impl Partition {
             command::Kind::Delivered(c) => Ok(self.delivered(&c, fx)),
             command::Kind::MoveOut(c) => self.move_out(c, fx),
             command::Kind::Catalog(c) => self.apply_catalog(c, fx),
+            command::Kind::PutRecords(c) => self.put_records(c, fx),
+            command::Kind::ConfigureShard(c) => self.configure_shard(c.config, fx),
         }
         .unwrap_or_else(outcome::Kind::Misconfigured)
     }
@@ -164,7 +169,7 @@ impl Partition {
             return Ok(done());
         };
         let id = QueueId(config.queue);
-        if self.dropped.contains_key(&id) {
+        if self.dropped.contains_key(&id) || self.shards.contains_key(&id) {
             return Err(self.misconfigured(id.0));
         }
         match self.queues.get_mut(&id) {
@@ -189,8 +194,55 @@ impl Partition {
         Ok(done())
     }
 
-    /// Forgets a queue, what it holds, and what of it waits in an outbox.
+    fn put_records(
+        &mut self,
+        c: proto::PutRecords,
+        fx: &mut Effects,
+    ) -> Result<outcome::Kind, Misconfigured> {
+        let id = QueueId(c.log);
+        let Some(shard) = self.shards.get_mut(&id) else {
+            return Err(self.misconfigured(c.log));
+        };
+        let put = shard.put(self.at, c.records, fx);
+        self.reschedule(id);
+        Ok(outcome::Kind::PutRecords(put))
+    }
+
+    fn configure_shard(
+        &mut self,
+        config: Option<proto::ShardConfig>,
+        fx: &mut Effects,
+    ) -> Result<outcome::Kind, Misconfigured> {
+        let Some(config) = config else {
+            return Ok(done());
+        };
+        let id = QueueId(config.log);
+        if self.dropped.contains_key(&id) || self.queues.contains_key(&id) {
+            return Err(self.misconfigured(id.0));
+        }
+        let shard = match self.shards.entry(id) {
+            Entry::Occupied(shard) => {
+                let shard = shard.into_mut();
+                shard.configure(self.at, config, fx);
+                shard
+            }
+            Entry::Vacant(place) => place.insert(Shard::new(config)),
+        };
+        let next_position = shard.view().next;
+        self.reschedule(id);
+        Ok(outcome::Kind::ConfigureShard(
+            proto::ConfigureShardOutcome { next_position },
+        ))
+    }
+
+    /// Forgets a queue or a shard, what it holds, and what of it waits in an outbox.
     fn drop_queue(&mut self, id: QueueId, fx: &mut Effects) -> outcome::Kind {
+        if let Some(shard) = self.shards.remove(&id) {
+            if let Some(due) = shard.due {
+                self.due.remove(&(due, id));
+            }
+            shard.log.drop_all(fx);
+        }
         if let Some(queue) = self.queues.remove(&id) {
             if let Some(due) = queue.due {
                 self.due.remove(&(due, id));

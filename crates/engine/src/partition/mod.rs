@@ -1,4 +1,4 @@
-//! A partition: its queues, transfers and remembered outcomes; partition 0's catalog too.
+//! A partition: its queues, shards, transfers and remembered outcomes; partition 0's catalog too.
 //!
 //! `apply` is deterministic and never fails: bad commands get an outcome that says so. The replica
 //! calls it for each committed entry, and the reads in `reads.rs` on the leader.
@@ -10,12 +10,13 @@ mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use levada_types::{PartitionId, QueueId, Timestamp};
+use levada_types::{LogId, PartitionId, QueueId, Timestamp};
 
 use crate::catalog::Catalog;
 use crate::effects::Effects;
 use crate::proto::{Outcome, Proposal, command, outcome};
 use crate::remembered::{Remembered, Seen};
+use crate::shard::Shard;
 use crate::transfer::Transfers;
 use queue::Queue;
 
@@ -31,8 +32,10 @@ pub struct Partition {
     /// The stamp of the last command; never runs back.
     at: Timestamp,
     queues: BTreeMap<QueueId, Queue>,
-    /// Queues by the time at which `advance` has something to do for them; `Queue::due` mirrors it.
-    due: BTreeSet<(Timestamp, QueueId)>,
+    /// Shards of streams; no queue has the number of one.
+    shards: BTreeMap<LogId, Shard>,
+    /// Logs by the time at which `advance` has something to do for them; `Queue::due` and `Shard::due` mirror it.
+    due: BTreeSet<(Timestamp, LogId)>,
     dropped: BTreeMap<QueueId, Timestamp>,
     /// `dropped` by time.
     dropped_order: BTreeSet<(Timestamp, QueueId)>,
@@ -49,6 +52,7 @@ impl Partition {
             id,
             at: Timestamp::ZERO,
             queues: BTreeMap::new(),
+            shards: BTreeMap::new(),
             due: BTreeSet::new(),
             dropped: BTreeMap::new(),
             dropped_order: BTreeSet::new(),
@@ -129,37 +133,41 @@ impl Partition {
         if self.due.first().is_none_or(|(at, _)| *at > self.at) {
             return;
         }
-        // Each due queue once, however soon it is due again.
-        let due: Vec<QueueId> = self
+        // Each due log once, however soon it is due again.
+        let due: Vec<LogId> = self
             .due
             .iter()
             .take_while(|(at, _)| *at <= self.at)
             .map(|(_, q)| *q)
             .collect();
-        for queue in due {
-            if let Some(q) = self.queues.get_mut(&queue) {
-                q.advance(self.at, effects);
+        for log in due {
+            if let Some(queue) = self.queues.get_mut(&log) {
+                queue.advance(self.at, effects);
+            } else if let Some(shard) = self.shards.get_mut(&log) {
+                shard.advance(self.at, effects);
             }
-            self.reschedule(queue);
+            self.reschedule(log);
         }
     }
 
-    /// Brings `due` up to date after `queue` changed.
-    fn reschedule(&mut self, queue: QueueId) {
-        let Some(q) = self.queues.get_mut(&queue) else {
+    /// Brings `due` up to date after a log changed.
+    fn reschedule(&mut self, log: LogId) {
+        let (after, before) = if let Some(queue) = self.queues.get_mut(&log) {
+            (queue.next_due(), &mut queue.due)
+        } else if let Some(shard) = self.shards.get_mut(&log) {
+            (shard.next_due(), &mut shard.due)
+        } else {
             return;
         };
-        let due = q.next_due();
-        if due == q.due {
+        if after == *before {
             return;
         }
-        if let Some(before) = q.due {
-            self.due.remove(&(before, queue));
+        if let Some(before) = std::mem::replace(before, after) {
+            self.due.remove(&(before, log));
         }
-        if let Some(after) = due {
-            self.due.insert((after, queue));
+        if let Some(after) = after {
+            self.due.insert((after, log));
         }
-        q.due = due;
     }
 }
 

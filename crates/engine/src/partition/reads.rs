@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use levada_types::{PartitionId, QueueId, Timestamp};
+use levada_types::{LogId, PartitionId, QueueId, Timestamp};
 
 use super::Partition;
 use crate::catalog::Catalog;
 use crate::effects::BlockRef;
 use crate::transfer::OutboxItem;
-use crate::view::{Location, QueueView};
+use crate::view::{Location, LogSlice, QueueView, ShardView};
 
 impl Partition {
     /// Which partition this is.
@@ -31,6 +31,38 @@ impl Partition {
         self.dropped.contains_key(&queue)
     }
 
+    /// A shard's log; `None` if it is not here.
+    pub fn shard(&self, log: LogId) -> Option<ShardView> {
+        self.shards.get(&log).map(|shard| shard.view())
+    }
+
+    /// Every shard that is here, in order.
+    pub fn shards(&self) -> impl Iterator<Item = LogId> + '_ {
+        self.shards.keys().copied()
+    }
+
+    /// Records of a shard from `position` on, which is not before its horizon: as many as are in memory, up to `max`
+    /// and `bytes_max` (but one), or the block in which they begin.
+    pub fn shard_slice(
+        &self,
+        log: LogId,
+        position: u64,
+        max: usize,
+        bytes_max: usize,
+    ) -> Option<LogSlice> {
+        let log = &self.shards.get(&log)?.log;
+        Some(match log.locate(position) {
+            Some(Location::Block(block)) => LogSlice::Block(block),
+            _ => LogSlice::Tail(log.tail_from(position, max, bytes_max)),
+        })
+    }
+
+    /// Between which two positions the first record of a shard is that arrived at `at` or later; see
+    /// `Log::first_since`.
+    pub fn shard_since(&self, log: LogId, at: Timestamp) -> Option<(u64, u64)> {
+        Some(self.shards.get(&log)?.log.first_since(at))
+    }
+
     /// Every queue that has a part here, in order.
     pub fn queues(&self) -> impl Iterator<Item = QueueId> + '_ {
         self.queues.keys().copied()
@@ -44,7 +76,10 @@ impl Partition {
 
     /// Where a message's payload is; `None` if it is certainly gone.
     pub fn locate(&self, queue: QueueId, position: u64) -> Option<Location> {
-        self.queues.get(&queue)?.log.locate(position)
+        match self.queues.get(&queue) {
+            Some(queue) => queue.log.locate(position),
+            None => self.shards.get(&queue)?.log.locate(position),
+        }
     }
 
     /// Positions of up to `max` ready messages, in the order in which they should be moved.
@@ -56,7 +91,15 @@ impl Partition {
 
     /// Every sealed block that holds something live, in order.
     pub fn blocks(&self) -> Vec<BlockRef> {
-        self.queues.values().flat_map(|q| q.log.blocks()).collect()
+        let mut blocks: Vec<BlockRef> = self
+            .queues
+            .values()
+            .map(|queue| &queue.log)
+            .chain(self.shards.values().map(|shard| &shard.log))
+            .flat_map(|log| log.blocks())
+            .collect();
+        blocks.sort_unstable();
+        blocks
     }
 
     /// Partitions for which something waits in an outbox.

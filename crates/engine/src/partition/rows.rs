@@ -1,13 +1,14 @@
 //! A partition as the rows of a snapshot, and back.
 
 use bytes::Bytes;
-use levada_types::{PartitionId, QueueId};
+use levada_types::{LogId, PartitionId, QueueId};
 use prost::Message;
 
 use super::Partition;
 use super::queue::{Index, Queue, index};
 use crate::log::{PART_BLOCKS, PART_HEADER, PART_TAIL, PART_TIMES};
-use crate::proto::QueueConfig;
+use crate::proto::{QueueConfig, ShardConfig};
+use crate::shard::{PART_SHARD, PART_SHARD_STATE, Shard};
 use crate::snapshot::{Reader, RestoreError, Rows, Table, Writer, decode, key_part};
 
 /// The version of the rows' format.
@@ -37,6 +38,9 @@ impl Partition {
             rows.put(PART_CONFIG, 0, queue.config.encode_to_vec());
             queue.log.encode(&mut rows);
             index!(&queue.index, encode(&mut rows));
+        }
+        for (id, shard) in &self.shards {
+            shard.encode(&mut rows.queue(*id));
         }
         if let Some(catalog) = &self.catalog {
             catalog.encode(&mut rows);
@@ -128,6 +132,20 @@ impl Partition {
             self.queues.insert(id, Queue::new(config));
             return Ok(());
         }
+        if part == PART_SHARD {
+            let config: ShardConfig = decode(value, "shard")?;
+            if config.log != id.0 || self.queues.contains_key(&id) {
+                return Err(RestoreError::Row("shard"));
+            }
+            self.shards.insert(id, Shard::new(config));
+            return Ok(());
+        }
+        if let Some(shard) = self.shards.get_mut(&id) {
+            return match part {
+                PART_SHARD_STATE => shard.load_state(value),
+                _ => shard.log.load(part, suffix, value),
+            };
+        }
         let queue = self.queues.get_mut(&id).ok_or(RestoreError::Row("queue"))?;
         match part {
             PART_HEADER | PART_BLOCKS | PART_TIMES | PART_TAIL => {
@@ -150,6 +168,13 @@ impl Partition {
         for id in ids {
             if let Some(queue) = self.queues.get_mut(&id) {
                 queue.log.finish_load()?;
+            }
+            self.reschedule(id);
+        }
+        let ids: Vec<LogId> = self.shards.keys().copied().collect();
+        for id in ids {
+            if let Some(shard) = self.shards.get_mut(&id) {
+                shard.log.finish_load()?;
             }
             self.reschedule(id);
         }

@@ -9,6 +9,8 @@
 //! p1 delete 7 POSITION#GENERATION ...
 //! p1 change 7 POSITION#GENERATION 20s
 //! p1 purge 7 | p1 drop 7 | p1 counts 7
+//! p1 shard 9 [retention=1d] [closed] [limits=RECORDS,BYTES] [version=N]
+//! p1 put 9 KEY=DATA ... | p1 read 9 POSITION | p1 since 9 TIME | p1 ends 9
 //! p1 move 7 to 8@2 [max=10]              as a move task does it
 //! ship p1 p2 [lost]                      hands on an outbox; `lost`: the source does not hear of it
 //! ```
@@ -16,6 +18,7 @@
 //! Commands of the catalog are in `catalog.rs`. Messages have ids m1, m2, ... in order of sending.
 
 mod catalog;
+mod shard;
 mod times;
 
 use std::collections::BTreeMap;
@@ -171,6 +174,11 @@ impl Script {
             "purge" => command::Kind::Purge(proto::Purge { queue }),
             "drop" => command::Kind::DropQueue(proto::DropQueue { queue }),
             "move" => self.moving(p, queue, words),
+            "shard" => self.shard(queue, words),
+            "put" => shard::putting(queue, words),
+            "read" => return self.read_shard(p, queue, words),
+            "since" => return vec![self.since(p, queue, words)],
+            "ends" => return vec![self.ends(p, queue)],
             "counts" => return vec![self.counts(p, queue)],
             other => panic!("no such command: {other}"),
         };
@@ -325,6 +333,8 @@ fn show(outcome: outcome::Kind) -> Vec<String> {
             )]
         }
         outcome::Kind::Catalog(outcome) => catalog::show(outcome),
+        outcome::Kind::PutRecords(put) => vec![shard::show_put(&put)],
+        outcome::Kind::ConfigureShard(shard) => vec![format!("next {}", shard.next_position)],
     }
 }
 

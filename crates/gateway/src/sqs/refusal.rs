@@ -33,6 +33,9 @@ pub(super) fn of_queue(refusal: CatalogRefusal, queue: &QueueName) -> Failure {
         | CatalogRefusal::AlreadyMember
         | CatalogRefusal::ChangeUnderWay
         | CatalogRefusal::NoSuchChange
+        // Nor are streams.
+        | CatalogRefusal::StreamExists
+        | CatalogRefusal::NoSuchStream
         | CatalogRefusal::Unspecified => {
             error!(%queue, "the catalog refused a change without a reason");
             AwsError::internal_failure().into()

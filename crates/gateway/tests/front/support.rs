@@ -98,6 +98,7 @@ async fn open() -> (Listening, Arc<RequestMetrics>, Arc<Gateway>) {
         public_url: None,
         deleted_name_wait_ms: 0,
         admin_callers: AdminCallers::Loopback,
+        kinesis_limits: false,
     };
     let gateway = Arc::new(Gateway::new(options, Arc::new(Pages), Arc::clone(&metrics)));
     let listening = listen("127.0.0.1:0".parse().unwrap(), Arc::clone(&gateway))

@@ -35,6 +35,7 @@ pub(super) struct File {
     pub(super) http: Http,
     pub(super) peers: Peers,
     pub(super) sqs: Sqs,
+    pub(super) kinesis: Kinesis,
     pub(super) admin: Admin,
     pub(super) log: Log,
     #[serde(deserialize_with = "queues")]
@@ -78,6 +79,13 @@ pub(super) struct Admin {
 pub(super) struct Sqs {
     #[serde(deserialize_with = "deleted_name_wait_secs")]
     pub(super) deleted_name_wait_secs: Option<u32>,
+}
+
+/// `[kinesis]`
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Kinesis {
+    pub(super) limits: Option<bool>,
 }
 
 /// `[log]`

@@ -46,6 +46,8 @@ pub struct Config {
     pub partitions: u32,
     /// For how long a deleted queue's name stays taken, in seconds.
     pub deleted_name_wait_secs: u32,
+    /// Whether shards of new streams take no more in a second than AWS's do.
+    pub kinesis_limits: bool,
     /// Who may operate the cluster over HTTP.
     pub admin_callers: AdminCallers,
     /// What is logged.
@@ -294,6 +296,7 @@ fn complete(
             .sqs
             .deleted_name_wait_secs
             .unwrap_or(DELETED_NAME_WAIT_SECS_DEFAULT),
+        kinesis_limits: file.kinesis.limits.unwrap_or(false),
         admin_callers: file.admin.callers.unwrap_or_default(),
         log: Log {
             filter: file.log.filter.unwrap_or_else(|| "info".to_owned()),

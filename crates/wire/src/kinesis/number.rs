@@ -1,9 +1,10 @@
-//! The numbers of Kinesis: sequence numbers and hash keys, 128 bits in decimal digits, and shard ids.
+//! The numbers of Kinesis: sequence numbers, hash keys, and shard ids.
 
 use std::fmt;
 use std::str::FromStr;
 
 use levada_types::limits::SHARD_NUMBER_MAX;
+use md5::{Digest as _, Md5};
 use thiserror::Error;
 
 use super::pattern;
@@ -14,47 +15,98 @@ use crate::protocol::member::Absent;
 #[error("not a number of that kind")]
 pub struct NotANumber;
 
-macro_rules! decimal_128 {
-    ($(#[$doc:meta])* $name:ident, $pattern:ident) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(pub u128);
+/// What a sequence number begins with. AWS's do, too.
+const SEQUENCE_PREFIX: &str = "49";
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.fmt(f)
-            }
+/// Where a record stands in its shard, in 56 digits as AWS's have:
+///
+/// ```text
+/// "49" | 11 digits: when the shard was opened | 33 digits: the position in it | 10 digits: the shard's number
+/// ```
+///
+/// They rise within a shard, and a child's are above its parents', for it was opened in a later second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SequenceNumber {
+    /// When the shard was opened, in seconds since the epoch.
+    pub opened_secs: u64,
+    /// The position in the shard, from 1. At 0 the shard begins; its end is at the position behind its last record.
+    pub position: u64,
+    /// The shard's number.
+    pub shard: u32,
+}
+
+impl fmt::Display for SequenceNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            opened_secs,
+            position,
+            shard,
+        } = self;
+        write!(
+            f,
+            "{SEQUENCE_PREFIX}{opened_secs:011}{position:033}{shard:010}"
+        )
+    }
+}
+
+impl FromStr for SequenceNumber {
+    type Err = NotANumber;
+    fn from_str(s: &str) -> Result<Self, NotANumber> {
+        let digits = s.strip_prefix(SEQUENCE_PREFIX).ok_or(NotANumber)?;
+        if digits.len() != 54 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(NotANumber);
         }
+        let part = |from: usize, to: usize| digits[from..to].parse().map_err(|_| NotANumber);
+        Ok(Self {
+            opened_secs: part(0, 11)?,
+            position: part(11, 44)?,
+            shard: u32::try_from(part(44, 54)?).map_err(|_| NotANumber)?,
+        })
+    }
+}
 
-        impl FromStr for $name {
-            type Err = NotANumber;
-            fn from_str(s: &str) -> Result<Self, NotANumber> {
-                if pattern::$pattern.matches(s) {
-                    s.parse().map(Self).map_err(|_| NotANumber)
-                } else {
-                    Err(NotANumber)
+/// A point on the ring of hash keys, 0 to 2^128-1: the MD5 of a partition key, or given explicitly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HashKey(pub u128);
+
+impl HashKey {
+    /// That of a partition key.
+    pub fn of_partition_key(key: &str) -> Self {
+        Self(u128::from_be_bytes(Md5::digest(key.as_bytes()).into()))
+    }
+}
+
+impl fmt::Display for HashKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for HashKey {
+    type Err = NotANumber;
+    fn from_str(s: &str) -> Result<Self, NotANumber> {
+        if pattern::HASH_KEY.matches(s) {
+            s.parse().map(Self).map_err(|_| NotANumber)
+        } else {
+            Err(NotANumber)
+        }
+    }
+}
+
+macro_rules! written_as_text {
+    ($($name:ident),*) => {
+        $(
+            impl serde::Serialize for $name {
+                fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                    s.collect_str(self)
                 }
             }
-        }
 
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-                s.collect_str(self)
-            }
-        }
-
-        impl Absent for $name {}
+            impl Absent for $name {}
+        )*
     };
 }
-
-decimal_128! {
-    /// Where a record stands in its shard. AWS's have up to 129 digits; one above 2^128-1 is none of ours.
-    SequenceNumber, SEQUENCE_NUMBER
-}
-decimal_128! {
-    /// A point on the ring of hash keys, 0 to 2^128-1: the MD5 of a partition key, or given explicitly.
-    HashKey, HASH_KEY
-}
+written_as_text!(SequenceNumber, HashKey, ShardId);
 
 /// A shard's id: `shardId-000000000000`, and so on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,24 +136,15 @@ impl FromStr for ShardId {
     }
 }
 
-impl serde::Serialize for ShardId {
-    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(self)
-    }
-}
-
-impl Absent for ShardId {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn numbers_have_128_bits() {
+    fn hash_keys_have_128_bits() {
         let most = "340282366920938463463374607431768211455";
         assert_eq!(most.parse(), Ok(HashKey(u128::MAX)));
         assert_eq!(HashKey(u128::MAX).to_string(), most);
-        assert_eq!("0".parse(), Ok(SequenceNumber(0)));
         for bad in [
             "340282366920938463463374607431768211456",
             "",
@@ -109,8 +152,46 @@ mod tests {
             "00",
             "1e3",
         ] {
-            assert_eq!(bad.parse::<SequenceNumber>(), Err(NotANumber), "{bad}");
             assert_eq!(bad.parse::<HashKey>(), Err(NotANumber), "{bad}");
+        }
+        let of_key = HashKey::of_partition_key("key");
+        assert_eq!(of_key.0, 0x3c6e_0b8a_9c15_224a_8228_b9a9_8ca1_531d);
+    }
+
+    #[test]
+    fn sequence_numbers_have_three_parts() {
+        let number = SequenceNumber {
+            opened_secs: 1_700_000_000,
+            position: 17,
+            shard: 3,
+        };
+        let text = "49017000000000000000000000000000000000000000170000000003";
+        assert_eq!((number.to_string().as_str(), text.len()), (text, 56));
+        assert_eq!(text.parse(), Ok(number));
+        let last = SequenceNumber {
+            opened_secs: 99_999_999_999,
+            position: u64::MAX,
+            shard: u32::MAX,
+        };
+        assert_eq!(last.to_string().parse(), Ok(last));
+        let child = SequenceNumber {
+            opened_secs: 1_700_000_001,
+            position: 0,
+            shard: 4,
+        };
+        assert!(child > number && child.to_string() > number.to_string());
+        for bad in [
+            "",
+            "0",
+            "49",
+            &text[1..],
+            &text.replace("49", "50"),
+            &format!("{text}0"),
+            // Digits of another's: a position of more than 64 bits.
+            "49590338271490256608559692538361571095921575989136588898",
+            &text.replace("17000", "+7000"),
+        ] {
+            assert_eq!(bad.parse::<SequenceNumber>(), Err(NotANumber), "{bad}");
         }
     }
 

@@ -149,7 +149,11 @@ pub fn encode_error(
         let message = &*error.message;
         let __type = match service {
             // JSON 1.1 gives the bare name. Queues speak 1.0, whatever a client calls it.
-            Service::Kinesis => error.bare_type(),
+            Service::Kinesis => match error.bare_type() {
+                // Its model has the name with the ending.
+                "InternalFailure" => "InternalFailureException",
+                bare => bare,
+            },
             Service::Sqs | Service::Sts => error.json_type,
         };
         let body = if error.bare_type() == "SerializationException" {

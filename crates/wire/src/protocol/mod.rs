@@ -111,10 +111,43 @@ pub struct Incoming {
     pub call: Result<Call, AwsError>,
 }
 
-/// The most bytes of a body that decoding accepts. A batch of 1 MiB whose every byte is written as
-/// `\u00XX` is 6 MiB; a form's `%XX` makes it 3. The gateway refuses longer ones while it reads. Records of
-/// 10 MiB, which Kinesis allows in one request, do not fit yet: in base64 they are 13.4 MiB.
+/// The most bytes of a body that a service without larger ones is sent. A batch of 1 MiB whose every byte is written
+/// as `\u00XX` is 6 MiB; a form's `%XX` makes it 3. The gateway refuses longer ones while it reads.
 pub const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// The same of a request to Kinesis: records of 10 MiB are 13.4 MiB in base64, and 500 keys and their names want room.
+pub const STREAM_BODY_BYTES_MAX: usize = 15 * 1024 * 1024;
+
+/// The most bytes of the body of a request with this head.
+pub fn body_bytes_max(headers: &HeaderMap) -> usize {
+    if service_of_target(headers) == Some(Service::Kinesis) {
+        STREAM_BODY_BYTES_MAX
+    } else {
+        BODY_BYTES_MAX
+    }
+}
+
+/// The protocol and the service of a request whose body was not read, as far as its head tells.
+pub fn addressee(headers: &HeaderMap) -> (Protocol, Service) {
+    match service_of_target(headers) {
+        Some(service) => (protocol_of_content_type(headers), service),
+        None => (Protocol::Query, Service::Sqs),
+    }
+}
+
+/// The service that `X-Amz-Target` names; what is none of ours is taken for SQS.
+fn service_of_target(headers: &HeaderMap) -> Option<Service> {
+    let target = headers.get("x-amz-target")?.to_str().unwrap_or("");
+    Some(service_of_prefix(
+        target.split_once('.').map_or(target, |(prefix, _)| prefix),
+    ))
+}
+
+fn service_of_prefix(prefix: &str) -> Service {
+    match prefix {
+        kinesis::TARGET_PREFIX => Service::Kinesis,
+        _ => Service::Sqs,
+    }
+}
 
 /// Finds protocol, service and action, and decodes the request.
 pub fn decode(method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Incoming {
@@ -127,10 +160,7 @@ pub fn decode(method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> 
 fn decode_json(target: &str, headers: &HeaderMap, body: &[u8]) -> Incoming {
     let protocol = protocol_of_content_type(headers);
     let (prefix, name) = target.split_once('.').unwrap_or((target, ""));
-    let service = match prefix {
-        kinesis::TARGET_PREFIX => Service::Kinesis,
-        _ => Service::Sqs,
-    };
+    let service = service_of_prefix(prefix);
     let mut incoming = Incoming {
         protocol,
         service,

@@ -1,7 +1,7 @@
 //! Answers and frames, byte for byte as the SDKs have read them.
 //!
-//! `tests/data/kinesis/answers.txt` was written by this test (`WIRE_TRANSCRIPT=<file>`), and then every
-//! line in JSON was read by botocore 1.44.8, every line in CBOR by the AWS SDK for Java 2.31.78, but for
+//! `tests/data/kinesis/answers.txt` was written by this test (`WIRE_TRANSCRIPT=<file>`), and then, before
+//! sequence numbers had 56 digits, every line in JSON was read by botocore 1.44.8, every line in CBOR by the AWS SDK for Java 2.31.78, but for
 //! three of actions that it does not know, and every frame by botocore's decoder of event streams.
 
 use levada_types::Timestamp;
@@ -16,6 +16,14 @@ fn time() -> EpochTime {
     Timestamp::from_millis(1_700_000_000_123).into()
 }
 
+fn number(position: u64) -> SequenceNumber {
+    SequenceNumber {
+        opened_secs: 1_700_000_000,
+        position,
+        shard: 1,
+    }
+}
+
 fn shard(n: u64) -> Shard {
     Shard {
         shard_id: ShardId(n),
@@ -26,8 +34,8 @@ fn shard(n: u64) -> Shard {
             ending_hash_key: HashKey(u128::MAX),
         },
         sequence_number_range: SequenceNumberRange {
-            starting_sequence_number: SequenceNumber(7),
-            ending_sequence_number: (n == 0).then_some(SequenceNumber(u128::MAX)),
+            starting_sequence_number: number(7),
+            ending_sequence_number: (n == 0).then_some(number(9)),
         },
     }
 }
@@ -41,14 +49,14 @@ fn children() -> Vec<ChildShard> {
 }
 
 fn records() -> Vec<Record> {
-    let record = |n: u128, data: &'static [u8]| Record {
-        sequence_number: SequenceNumber(n),
+    let record = |n: u64, data: &'static [u8]| Record {
+        sequence_number: number(n),
         approximate_arrival_timestamp: Some(time()),
         data: Blob(data.into()),
         partition_key: Some("key-é".into()),
         encryption_type: None,
     };
-    vec![record(8, b"\0\x01\xfe\xff"), record(u128::MAX, b"")]
+    vec![record(8, b"\0\x01\xfe\xff"), record(9, b"")]
 }
 
 fn consumer(stream_arn: Option<String>) -> Consumer {
@@ -88,7 +96,7 @@ fn of_records() -> Answers {
             "PutRecord",
             Response::PutRecord(PutRecordResponse {
                 shard_id: ShardId(0),
-                sequence_number: SequenceNumber(8),
+                sequence_number: number(8),
                 encryption_type: Some(EncryptionType::None),
             }),
         ),
@@ -97,7 +105,7 @@ fn of_records() -> Answers {
             Response::PutRecords(PutRecordsResponse {
                 failed_record_count: 2,
                 records: vec![
-                    PutRecordsResultEntry::kept(ShardId(0), SequenceNumber(8)),
+                    PutRecordsResultEntry::kept(ShardId(0), number(8)),
                     PutRecordsResultEntry::failed(throttled),
                     PutRecordsResultEntry::failed(failure),
                 ],
@@ -336,7 +344,7 @@ fn line(kind: &str, protocol: Protocol, status: u16, body: &[u8]) -> String {
 fn frames(protocol: Protocol) -> String {
     let event = SubscribeToShardEvent {
         records: records(),
-        continuation_sequence_number: Some(SequenceNumber(u128::MAX)),
+        continuation_sequence_number: Some(number(9)),
         millis_behind_latest: 1_500,
         child_shards: None,
     };

@@ -48,9 +48,12 @@ fn both_protocols_say_the_same() {
     assert_eq!(seen.len(), Action::ALL.len());
 }
 
-/// One of the requests names a record of AWS's, whose number has more bits than ours.
+/// Some of the requests name records of AWS's, whose numbers are none of ours.
 fn expected(request: &Request) -> Result<(), String> {
     match request {
+        Request::SubscribeToShard(r) if r.position().is_err() => {
+            Err("InvalidArgumentException: SequenceNumber 5 is invalid.".to_owned())
+        }
         Request::GetShardIterator(r) if r.starting_sequence_number.is_some() => {
             Err("InvalidArgumentException: StartingSequenceNumber 49590338271490256608559692538361571095921575989136588898 is invalid.".to_owned())
         }
@@ -179,13 +182,18 @@ fn streams_are_found_by_name_and_arn() {
 
 #[test]
 fn positions_and_filters_are_typed() {
-    let body =
-        json!({"StartingPosition": {"Type": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": "12"}});
+    let number = SequenceNumber {
+        opened_secs: 1_700_000_000,
+        position: 12,
+        shard: 1,
+    };
+    let start = json!({"Type": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": number.to_string()});
+    let body = json!({ "StartingPosition": start });
     let subscribe = request(incoming("SubscribeToShard", JSON, body.to_string()));
     let Request::SubscribeToShard(subscribe) = subscribe else {
         panic!("another action")
     };
-    let after = Position::AfterSequenceNumber(SequenceNumber(12));
+    let after = Position::AfterSequenceNumber(number);
     assert_eq!(subscribe.position().unwrap(), after);
     let filter = |filter: Value| {
         let body = json!({"StreamName": "a", "ShardFilter": filter});

@@ -363,7 +363,11 @@ fn positions() {
     for kind in ["AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER"] {
         check(
             "GetShardIterator",
-            iterator(kind, json!("5"), Value::Null),
+            iterator(
+                kind,
+                json!("49017000000000000000000000000000000000000000170000000003"),
+                Value::Null,
+            ),
             "ok",
         );
         let missing = invalid(&format!("{rule} {kind} and no StartingSequenceNumber."));

@@ -1,0 +1,357 @@
+//! Records from shards: from this node's own copy as far as it has applied, else from the leader's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use levada_engine::LogSlice;
+use levada_engine::proto::{Record, ShardRow};
+use levada_replica::Group;
+use levada_rpc::{Class, RemoteError};
+use levada_storage::blocks::BlockId;
+use levada_types::{LogId, PartitionId, QueueId, Timestamp};
+use prost::Message as _;
+use tokio::time::Instant;
+
+use super::log_of;
+use crate::broker::{Broker, REQUEST_TIMEOUT};
+use crate::core::Core;
+use crate::handler::malformed;
+use crate::proposer::{NO_REPLICA, NOT_LEADER};
+use crate::{RouteError, method, proto as peer};
+
+/// How long a peer may take to answer a read.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
+/// A shard that this node has no copy of is looked at this often by who waits for its next record.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// The least that counts of each record against the bytes of an answer.
+const RECORD_BYTES_MIN: usize = 32;
+
+/// What a read found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ShardRead {
+    /// Records in order: `group` is the partition key, `payload` the data, `sent_at` when it arrived.
+    pub records: Vec<Record>,
+    /// The position to go on from.
+    pub next: u64,
+    /// How far behind the shard's end that is, in milliseconds.
+    pub behind_ms: u64,
+    /// The shard is closed, and nothing of it is left to read.
+    pub at_end: bool,
+}
+
+/// Where a shard begins and ends, as its leader knows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShardEnds {
+    /// The first position that may be read, or `next`.
+    pub horizon: u64,
+    /// The position that the next record gets.
+    pub next: u64,
+    /// The first position of a record that arrived at the time that was asked for, or later; `next` if there is none.
+    pub since: u64,
+}
+
+impl Broker {
+    /// Reads from a position on: up to so many records, and bytes (but one record).
+    pub async fn read_shard(
+        &self,
+        shard: &ShardRow,
+        from: u64,
+        records_max: usize,
+        bytes_max: usize,
+    ) -> Result<ShardRead, RouteError> {
+        let partition = PartitionId(shard.partition);
+        let route = self.core.route(partition).ok_or(RouteError::Unavailable)?;
+        if let Some(group) = route.group() {
+            let found = read_here(
+                &self.core,
+                &group,
+                log_of(shard),
+                from,
+                records_max,
+                bytes_max,
+            );
+            if let Some(found) = found.await? {
+                return Ok(found);
+            }
+        }
+        let request = peer::ReadShardRequest {
+            log: shard.log,
+            from,
+            records_max: u32::try_from(records_max).unwrap_or(u32::MAX),
+            bytes_max: bytes_max as u64,
+        };
+        let reply = self
+            .ask_leader(partition, method::READ_SHARD, &request)
+            .await?;
+        let reply = peer::ReadShardReply::decode(reply).map_err(|_| RouteError::Unavailable)?;
+        let records = reply.records.into_iter().map(decode);
+        Ok(ShardRead {
+            records: records.collect::<Result<_, _>>()?,
+            next: reply.next,
+            behind_ms: reply.behind_ms,
+            at_end: reply.at_end,
+        })
+    }
+
+    /// The same, which waits for a first record, or the shard's end, for so long.
+    pub async fn await_shard(
+        &self,
+        shard: &ShardRow,
+        from: u64,
+        records_max: usize,
+        bytes_max: usize,
+        wait: Duration,
+    ) -> Result<ShardRead, RouteError> {
+        let deadline = Instant::now() + wait;
+        let listener = self.core.waiters.listen(log_of(shard));
+        loop {
+            let mut heard = std::pin::pin!(listener.heard.notified());
+            heard.as_mut().enable();
+            let read = self.read_shard(shard, from, records_max, bytes_max).await?;
+            if !read.records.is_empty() || read.at_end || Instant::now() >= deadline {
+                return Ok(read);
+            }
+            let route = self.core.route(PartitionId(shard.partition));
+            let has_copy = route.is_some_and(|route| route.group().is_some());
+            let until = if has_copy {
+                deadline
+            } else {
+                deadline.min(Instant::now() + LOOK_EVERY)
+            };
+            // Either way it is looked at again.
+            let _ = tokio::time::timeout_at(until, heard).await;
+        }
+    }
+
+    /// The shard's ends as its leader knows them, and where the records since `at` begin.
+    pub async fn shard_ends(
+        &self,
+        shard: &ShardRow,
+        at: Option<Timestamp>,
+    ) -> Result<ShardEnds, RouteError> {
+        let request = peer::ShardEndsRequest {
+            log: shard.log,
+            since: at.map(Timestamp::as_millis),
+        };
+        let partition = PartitionId(shard.partition);
+        let reply = self
+            .ask_leader(partition, method::SHARD_ENDS, &request)
+            .await?;
+        let reply = peer::ShardEndsReply::decode(reply).map_err(|_| RouteError::Unavailable)?;
+        Ok(ShardEnds {
+            horizon: reply.horizon,
+            next: reply.next,
+            since: reply.since,
+        })
+    }
+
+    /// Has the partition's leader answer, whoever that is by the end of the request.
+    async fn ask_leader(
+        &self,
+        partition: PartitionId,
+        method: u32,
+        request: &impl prost::Message,
+    ) -> Result<Bytes, RouteError> {
+        let body: Bytes = request.encode_to_vec().into();
+        let deadline = Instant::now() + REQUEST_TIMEOUT;
+        let route = self.core.route(partition).ok_or(RouteError::Unavailable)?;
+        loop {
+            let answer = match route.leader() {
+                Some(node) if node == self.core.node => {
+                    answer(&self.core, method, partition, body.clone())
+                        .await
+                        .ok()
+                }
+                Some(node) => match self.core.members.peer(node) {
+                    Some(peer) => peer
+                        .call(Class::Bulk, method, partition.0, body.clone(), READ_TIMEOUT)
+                        .await
+                        .ok(),
+                    None => None,
+                },
+                None => None,
+            };
+            if let Some(answer) = answer {
+                return Ok(answer);
+            }
+            if Instant::now() + LOOK_EVERY >= deadline {
+                return Err(RouteError::Unavailable);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+}
+
+async fn answer(
+    core: &Core,
+    method: u32,
+    partition: PartitionId,
+    body: Bytes,
+) -> Result<Bytes, RemoteError> {
+    match method {
+        method::READ_SHARD => answer_read(core, partition, body).await,
+        _ => answer_ends(core, partition, body).await,
+    }
+}
+
+/// Answers a peer that reads a shard.
+pub(crate) async fn answer_read(
+    core: &Core,
+    partition: PartitionId,
+    body: Bytes,
+) -> Result<Bytes, RemoteError> {
+    let request = peer::ReadShardRequest::decode(body).map_err(malformed)?;
+    let group = led(core, partition).await?;
+    let read = read_here(
+        core,
+        &group,
+        QueueId(request.log),
+        request.from,
+        request.records_max as usize,
+        usize::try_from(request.bytes_max).unwrap_or(usize::MAX),
+    );
+    let read = read
+        .await
+        .map_err(|e| RemoteError::new(NO_REPLICA, e.to_string()))?;
+    // Not configured yet: as good as empty.
+    let read = read.unwrap_or(ShardRead {
+        next: request.from,
+        ..ShardRead::default()
+    });
+    let reply = peer::ReadShardReply {
+        records: read
+            .records
+            .iter()
+            .map(|r| r.encode_to_vec().into())
+            .collect(),
+        next: read.next,
+        behind_ms: read.behind_ms,
+        at_end: read.at_end,
+    };
+    Ok(reply.encode_to_vec().into())
+}
+
+/// Answers a peer that asks for a shard's ends.
+pub(crate) async fn answer_ends(
+    core: &Core,
+    partition: PartitionId,
+    body: Bytes,
+) -> Result<Bytes, RemoteError> {
+    let request = peer::ShardEndsRequest::decode(body).map_err(malformed)?;
+    let log = QueueId(request.log);
+    let group = led(core, partition).await?;
+    let view = group.read(|p| p.shard(log));
+    let (horizon, next) = view.map_or((1, 1), |view| (view.horizon, view.next));
+    let since = match request.since {
+        Some(at) => first_since(core, &group, log, Timestamp::from_millis(at)).await,
+        None => next,
+    };
+    let reply = peer::ShardEndsReply {
+        horizon,
+        next,
+        since: since.clamp(horizon, next),
+    };
+    Ok(reply.encode_to_vec().into())
+}
+
+/// The group, if this node leads it and has applied what was committed before.
+async fn led(core: &Core, partition: PartitionId) -> Result<Arc<Group>, RemoteError> {
+    let group = core.route(partition).and_then(|route| route.led_group());
+    let not_leader = || RemoteError::new(NOT_LEADER, "this node does not lead the partition");
+    let group = group.ok_or_else(not_leader)?;
+    if !group.leads_with_all_applied() {
+        let index = group.read_index().await.map_err(|_| not_leader())?;
+        group.wait_applied(index, READ_TIMEOUT).await;
+    }
+    Ok(group)
+}
+
+/// Reads from this node's copy; `None` if the shard is not in it.
+async fn read_here(
+    core: &Core,
+    group: &Group,
+    log: LogId,
+    from: u64,
+    records_max: usize,
+    bytes_max: usize,
+) -> Result<Option<ShardRead>, RouteError> {
+    let Some(view) = group.read(|p| p.shard(log)) else {
+        return Ok(None);
+    };
+    let mut next = from.max(view.horizon);
+    let mut records: Vec<Record> = Vec::new();
+    let mut bytes = 0;
+    let mut is_full = false;
+    while !is_full && next < view.next {
+        let (max, bytes_left) = (records_max - records.len(), bytes_max.saturating_sub(bytes));
+        let slice = group.read(|p| p.shard_slice(log, next, max, bytes_left));
+        let encoded = match slice {
+            Some(LogSlice::Tail(encoded)) => encoded,
+            Some(LogSlice::Block(block)) => {
+                let id = BlockId {
+                    partition: group.id(),
+                    log: block.queue.0,
+                    first: block.first,
+                };
+                core.reader
+                    .block_from(group, id, next)
+                    .await
+                    .ok_or_else(|| {
+                        RouteError::Unreadable(format!("shard {log}, position {next}"))
+                    })?
+            }
+            None => Vec::new(),
+        };
+        if encoded.is_empty() {
+            break;
+        }
+        for record in encoded {
+            let size = record.len().max(RECORD_BYTES_MIN);
+            is_full =
+                records.len() == records_max || (bytes + size > bytes_max && !records.is_empty());
+            if is_full {
+                break;
+            }
+            let record = decode(record)?;
+            next = record.position + 1;
+            bytes += size;
+            records.push(record);
+        }
+    }
+    let behind_ms = match records.last() {
+        Some(last) if next < view.next => group
+            .now()
+            .millis_since(Timestamp::from_millis(last.sent_at)),
+        _ => 0,
+    };
+    Ok(Some(ShardRead {
+        records,
+        next,
+        behind_ms,
+        at_end: view.closed && next >= view.next,
+    }))
+}
+
+/// The position of the first record that arrived at `at` or later: the index knows it to the minute, the records
+/// themselves exactly.
+async fn first_since(core: &Core, group: &Group, log: LogId, at: Timestamp) -> u64 {
+    let Some((mut first, mut behind)) = group.read(|p| p.shard_since(log, at)) else {
+        return 1;
+    };
+    while first < behind {
+        let middle = first + (behind - first) / 2;
+        let record = core.reader.record(group, log, middle).await;
+        // What can't be read is not waited for: a reader would find it so itself.
+        if record.is_some_and(|record| record.sent_at < at.as_millis()) {
+            first = middle + 1;
+        } else {
+            behind = middle;
+        }
+    }
+    first
+}
+
+fn decode(encoded: Bytes) -> Result<Record, RouteError> {
+    Record::decode(encoded).map_err(|error| RouteError::Unreadable(error.to_string()))
+}

@@ -213,9 +213,9 @@ mod tests {
         let closing = ShardConfig {
             version: 2,
             closed: true,
-            ..shard.config.clone()
+            ..shard.config
         };
-        shard.configure(t(6), closing.clone(), &mut fx);
+        shard.configure(t(6), closing, &mut fx);
         let refused = shard.put(t(7), vec![NewRecord::default()], &mut fx);
         assert!(refused.closed && refused.positions.is_empty());
         let opening = ShardConfig {

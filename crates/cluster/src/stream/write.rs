@@ -23,6 +23,9 @@ pub struct StreamRecord {
     pub data: Bytes,
 }
 
+/// A record with its place in the request.
+type Placed = (usize, StreamRecord);
+
 /// What became of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Put {
@@ -55,11 +58,10 @@ impl Broker {
         let deadline = Instant::now() + REQUEST_TIMEOUT;
         let mut stream = stream.clone();
         let mut became = vec![Put::Failed; records.len()];
-        let mut left: Vec<(usize, StreamRecord)> = records.into_iter().enumerate().collect();
+        let mut left: Vec<Placed> = records.into_iter().enumerate().collect();
         let mut failed = None;
         loop {
-            let mut shards: BTreeMap<u32, (&ShardRow, Vec<(usize, StreamRecord)>)> =
-                BTreeMap::new();
+            let mut shards: BTreeMap<u32, (&ShardRow, Vec<Placed>)> = BTreeMap::new();
             for (place, record) in left.drain(..) {
                 let shard = stream
                     .shard_for(record.hash)
@@ -131,7 +133,7 @@ impl Broker {
         &self,
         stream: &Stream,
         shard: &ShardRow,
-        records: &[(usize, StreamRecord)],
+        records: &[Placed],
     ) -> Result<PutRecordsOutcome, RouteError> {
         let records: Vec<NewRecord> = records
             .iter()

@@ -12,7 +12,7 @@ use levada_wire::kinesis::{
     RegisterStreamConsumerRequest, RegisterStreamConsumerResponse, StreamArn, StreamReference,
 };
 
-use super::context::{Context, Edit, arn_of, must_be_active, reference_of, reference_to};
+use super::context::{Context, arn_of, must_be_active, reference_of, reference_to};
 use super::list_shards::{is_of, must_be};
 use super::pages;
 use super::sealed::Kind;
@@ -81,7 +81,7 @@ pub(super) async fn register(
             ..ConsumerRow::default()
         };
         row.consumers.insert(place, consumer);
-        Ok(Edit::Row(row))
+        Ok(row.into())
     };
     let (_, after) = cx.change(&reference_of(&request)?, edit).await?;
     let row = after.row.consumers.iter().find(|c| c.name == name);
@@ -101,7 +101,7 @@ pub(super) async fn deregister(
         let found = find(stream, &reference)?.name.clone();
         let mut row = stream.row.clone();
         row.consumers.retain(|consumer| consumer.name != found);
-        Ok(Edit::Row(row))
+        Ok(row.into())
     };
     cx.change(&reference_to(&arn), edit).await?;
     Ok(Empty {})

@@ -28,13 +28,19 @@ pub(super) enum Edit {
     /// It is as it should be.
     Nothing,
     /// It gets this row.
-    Row(StreamRow),
+    Row(Box<StreamRow>),
     /// Shards are split or merged.
     Reshard(Resharding),
     /// It gets so many open shards.
     ShardCount(u32),
     /// It is deleted.
     Delete,
+}
+
+impl From<StreamRow> for Edit {
+    fn from(row: StreamRow) -> Self {
+        Self::Row(Box::new(row))
+    }
 }
 
 impl Context<'_> {
@@ -105,8 +111,8 @@ impl Context<'_> {
             let before = self.current(reference).await?;
             let changed = match edit(&before)? {
                 Edit::Nothing => return Ok((before.clone(), before)),
-                Edit::Row(row) if row == before.row => return Ok((before.clone(), before)),
-                Edit::Row(row) => self.broker.change_stream(row).await?,
+                Edit::Row(row) if *row == before.row => return Ok((before.clone(), before)),
+                Edit::Row(row) => self.broker.change_stream(*row).await?,
                 Edit::Reshard(step) => self.broker.reshard(&before, step).await?,
                 Edit::ShardCount(wanted) => self.broker.update_shard_count(&before, wanted).await?,
                 Edit::Delete => self.broker.delete_stream(&before).await?,

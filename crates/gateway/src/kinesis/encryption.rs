@@ -45,7 +45,7 @@ async fn set(
     }
     let edit = |stream: &Stream| {
         must_be_active(stream)?;
-        Ok(Edit::Row(StreamRow {
+        Ok(Edit::from(StreamRow {
             encryption_key: key.clone(),
             ..stream.row.clone()
         }))

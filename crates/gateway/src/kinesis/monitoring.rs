@@ -57,7 +57,7 @@ async fn set(
         must_be_active(stream)?;
         let kept = metrics_of(&stream.row).shard_level_metrics;
         let kept = become_(&kept.into_iter().collect());
-        Ok(Edit::Row(StreamRow {
+        Ok(Edit::from(StreamRow {
             shard_metrics: kept
                 .into_iter()
                 .map(|name| name.as_str().to_owned())

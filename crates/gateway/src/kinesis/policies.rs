@@ -9,7 +9,7 @@ use levada_wire::kinesis::{
 };
 
 use super::consumers::{Resource, consumer_in};
-use super::context::{Context, Edit};
+use super::context::Context;
 use crate::front::Failure;
 
 pub(super) async fn put(
@@ -58,7 +58,7 @@ async fn set(cx: &Context<'_>, arn: Option<&str>, policy: String) -> Result<Empt
     let edit = |stream: &Stream| {
         let mut row = stream.row.clone();
         policy_of(stream, &mut row, &resource)?.clone_from(&policy);
-        Ok(Edit::Row(row))
+        Ok(row.into())
     };
     cx.change(&resource.stream(), edit).await?;
     Ok(Empty {})

@@ -63,7 +63,7 @@ async fn set(
                  retention period ({existing} hours). Use {other} API."
             )));
         }
-        Ok(Edit::Row(StreamRow {
+        Ok(Edit::from(StreamRow {
             retention_hours: hours,
             ..stream.row.clone()
         }))

@@ -23,7 +23,7 @@ pub(super) async fn mode(
     let warm = number(request.warm_throughput_mibps);
     let edit = |stream: &Stream| {
         must_be_active(stream)?;
-        Ok(Edit::Row(StreamRow {
+        Ok(Edit::from(StreamRow {
             on_demand,
             warm_mib_per_s: warm.unwrap_or(stream.row.warm_mib_per_s),
             ..stream.row.clone()
@@ -40,7 +40,7 @@ pub(super) async fn max_record_size(
     let size = number(request.max_record_size_kib);
     let edit = |stream: &Stream| {
         must_be_active(stream)?;
-        Ok(Edit::Row(StreamRow {
+        Ok(Edit::from(StreamRow {
             record_kib_max: size.unwrap_or(stream.row.record_kib_max),
             ..stream.row.clone()
         }))
@@ -57,7 +57,7 @@ pub(super) async fn warm_throughput(
     let edit = |stream: &Stream| {
         must_be_active(stream)?;
         must_be_on_demand(stream)?;
-        Ok(Edit::Row(StreamRow {
+        Ok(Edit::from(StreamRow {
             warm_mib_per_s: warm.unwrap_or(stream.row.warm_mib_per_s),
             ..stream.row.clone()
         }))
@@ -81,7 +81,7 @@ pub(super) async fn distribution(
     let edit = |stream: &Stream| {
         must_be_active(stream)?;
         must_be_on_demand(stream)?;
-        Ok(Edit::Row(StreamRow {
+        Ok(Edit::from(StreamRow {
             distribution: strategy.clone(),
             ..stream.row.clone()
         }))

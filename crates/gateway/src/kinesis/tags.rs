@@ -12,7 +12,7 @@ use levada_wire::kinesis::{
 };
 
 use super::consumers::{Resource, consumer_in};
-use super::context::{Context, Edit, reference_of};
+use super::context::{Context, reference_of};
 use super::pages;
 use crate::front::Failure;
 
@@ -26,7 +26,7 @@ pub(super) async fn add(
     let edit = |stream: &Stream| {
         let mut row = stream.row.clone();
         put(&mut row.tags, &tags, stream)?;
-        Ok(Edit::Row(row))
+        Ok(row.into())
     };
     cx.change(&reference_of(&request)?, edit).await?;
     Ok(Empty {})
@@ -40,7 +40,7 @@ pub(super) async fn remove(
     let edit = |stream: &Stream| {
         let mut row = stream.row.clone();
         row.tags.retain(|key, _| !keys.contains(key));
-        Ok(Edit::Row(row))
+        Ok(row.into())
     };
     cx.change(&reference_of(&request)?, edit).await?;
     Ok(Empty {})
@@ -101,7 +101,7 @@ async fn change_of(
     let edit = |stream: &Stream| {
         let mut row = stream.row.clone();
         change(stream, tags_of(stream, &mut row, resource)?)?;
-        Ok(Edit::Row(row))
+        Ok(row.into())
     };
     cx.change(&resource.stream(), edit).await?;
     Ok(Empty {})

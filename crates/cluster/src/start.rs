@@ -85,7 +85,7 @@ fn peer_options(environment: &Environment) -> PeerOptions {
 
 /// Whether the cluster has a majority without this node, by the word of a member that just reached it.
 async fn can_be_spared(environment: &Environment, options: &NodeOptions) -> bool {
-    let Ok(dir) = DataDir::open(&options.data_dir) else {
+    let Some(dir) = open_again(&options.data_dir).await else {
         return false;
     };
     let cluster = Arc::new(AtomicU64::new(dir.node().cluster_id.unwrap_or(0)));
@@ -127,6 +127,18 @@ async fn can_be_spared(environment: &Environment, options: &NodeOptions) -> bool
         tokio::time::sleep(SPARE_PAUSE).await;
     }
     false
+}
+
+/// Opens a directory that a start has just given up; what is left of it may hold the lock for a moment.
+async fn open_again(path: &Path) -> Option<DataDir> {
+    for _ in 0..LOCK_TRIES_MAX {
+        match DataDir::open(path) {
+            Ok(dir) => return Some(dir),
+            Err(error) => tracing::debug!(%error, "the directory cannot be opened yet"),
+        }
+        tokio::time::sleep(LOCK_PAUSE).await;
+    }
+    None
 }
 
 fn set_aside(dir: &Path) -> std::io::Result<PathBuf> {

@@ -19,6 +19,8 @@ BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 def moved(text, store):
     """The block with other ports, and another store."""
     text = text.replace("https://s3.example.com", store)
+    # A doctor that warns, as it does of an empty disk's neighbour, must not end the walk.
+    text = re.sub(r"^(levada doctor[^#\n]*)", r"\1 || [ $? = 3 ] ", text, flags=re.MULTILINE)
     return re.sub(r"127\.0\.0\.1:(456[6-9]|710[1-4])", lambda m: f"127.0.0.1:{int(m[1]) + PORT_OFFSET}", text)
 
 

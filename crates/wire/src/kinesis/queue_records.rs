@@ -3,21 +3,17 @@
 
 use levada_types::limits::{QUEUE_RECORDS_MAX, VISIBILITY_TIMEOUT_SECS_MAX, WAIT_TIME_SECS_MAX};
 
-use super::constraint::{QUEUE_ARN, RECEIPT_HANDLE};
-use super::queues::{StreamQueueArn, queue_of};
-use super::shape::{Answer, input, output};
-use super::{KinesisError, Shape, Violations};
+use super::Violations;
+use super::constraint::RECEIPT_HANDLE;
+use super::shape::{Answer, input, output, queue_input, queue_shape};
 use crate::protocol::member::{Blob, EpochTime};
 
 macro_rules! receive {
     ($($(#[$doc:meta])* $name:ident;)*) => {
         $(
-            input! {
+            queue_input! {
                 $(#[$doc])*
                 pub struct $name {
-                    /// The queue's ARN.
-                    #[serde(rename = "QueueARN")]
-                    pub queue_arn: Option<String>,
                     /// Records, 1 to 10; 10 if it is not given.
                     pub limit: Option<i64>,
                     /// For how long it is waited for one, in seconds, 1 to 20; 9 if it is not given.
@@ -27,26 +23,12 @@ macro_rules! receive {
                 }
             }
 
-            impl $name {
-                /// Which queue is meant.
-                pub fn queue(&self) -> Result<StreamQueueArn, KinesisError> {
-                    queue_of(self.queue_arn.as_deref())
-                }
-            }
-
-            impl Shape for $name {
-                fn violations(&self, violations: &mut Violations) {
-                    violations.text("queueARN", &self.queue_arn, &QUEUE_ARN.required());
-                    violations.int("limit", self.limit, 1..=QUEUE_RECORDS_MAX);
-                    violations.int("waitTimeSeconds", self.wait_time_seconds, 1..=WAIT_TIME_SECS_MAX);
-                    let timeout = self.visibility_timeout_seconds;
-                    violations.int("visibilityTimeoutSeconds", timeout, 0..=VISIBILITY_TIMEOUT_SECS_MAX);
-                }
-
-                fn refusal(&self) -> Result<(), KinesisError> {
-                    self.queue().map(|_| ())
-                }
-            }
+            queue_shape!($name, |request, violations| {
+                violations.int("limit", request.limit, 1..=QUEUE_RECORDS_MAX);
+                violations.int("waitTimeSeconds", request.wait_time_seconds, 1..=WAIT_TIME_SECS_MAX);
+                let timeout = request.visibility_timeout_seconds;
+                violations.int("visibilityTimeoutSeconds", timeout, 0..=VISIBILITY_TIMEOUT_SECS_MAX);
+            });
         )*
     };
 }
@@ -97,41 +79,24 @@ impl VisibilityEntry {
 macro_rules! batches {
     ($($(#[$doc:meta])* $name:ident, $entry:ident, $shape:literal;)*) => {
         $(
-            input! {
+            queue_input! {
                 $(#[$doc])*
                 pub struct $name {
-                    /// The queue's ARN.
-                    #[serde(rename = "QueueARN")]
-                    pub queue_arn: Option<String>,
                     /// Which records, 1 to 10.
                     pub entries: Option<Vec<$entry>>,
                 }
             }
 
-            impl $name {
-                /// Which queue is meant.
-                pub fn queue(&self) -> Result<StreamQueueArn, KinesisError> {
-                    queue_of(self.queue_arn.as_deref())
-                }
-            }
-
-            impl Shape for $name {
-                fn violations(&self, violations: &mut Violations) {
-                    violations.text("queueARN", &self.queue_arn, &QUEUE_ARN.required());
-                    violations.required("entries", &self.entries);
-                    if let Some(entries) = &self.entries {
-                        let most = QUEUE_RECORDS_MAX as usize;
-                        violations.structures("entries", $shape, entries.len(), most);
-                        for (entry, n) in entries.iter().zip(1..) {
-                            entry.violations(&format!("entries.{n}.member"), violations);
-                        }
+            queue_shape!($name, |request, violations| {
+                violations.required("entries", &request.entries);
+                if let Some(entries) = &request.entries {
+                    let most = QUEUE_RECORDS_MAX as usize;
+                    violations.structures("entries", $shape, entries.len(), most);
+                    for (entry, n) in entries.iter().zip(1..) {
+                        entry.violations(&format!("entries.{n}.member"), violations);
                     }
                 }
-
-                fn refusal(&self) -> Result<(), KinesisError> {
-                    self.queue().map(|_| ())
-                }
-            }
+            });
         )*
     };
 }

@@ -4,52 +4,20 @@
 //! A list of the model's 10,000 streams is longer than a request may have here; the reader refuses it first.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
 use levada_types::limits::{
     MAX_RECEIVE_COUNT_MAX, QUEUE_STREAMS_MAX, STREAM_LIST_RESULTS_MAX, VISIBILITY_TIMEOUT_SECS_MAX,
 };
-use levada_types::names::InvalidName;
-use levada_types::{AccountId, Region};
 
-use super::constraint::{NEXT_TOKEN, QUEUE_ARN, STREAM_ARN, STREAM_NAME};
-use super::shape::{Answer, input, output, values};
-use super::{KinesisError, Shape, Violations, stream_reference, tags};
+use super::constraint::{NEXT_TOKEN, STREAM_ARN, STREAM_NAME};
+use super::shape::{Answer, input, output, queue_input, queue_shape, values};
+use super::stream_reference::named_arn;
+use super::{KinesisError, Shape, Violations, tags};
 use crate::protocol::member::EpochTime;
 
-/// A queue's full name: `arn:aws:kinesis:<region>:<account>:queue/<name>`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StreamQueueArn {
-    /// The region that the queue was made in.
-    pub region: Region,
-    /// The account that owns it.
-    pub account: AccountId,
-    /// Its name.
-    pub name: Box<str>,
-}
-
-impl fmt::Display for StreamQueueArn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            region,
-            account,
-            name,
-        } = self;
-        write!(f, "arn:aws:kinesis:{region}:{account}:queue/{name}")
-    }
-}
-
-impl FromStr for StreamQueueArn {
-    type Err = InvalidName;
-    fn from_str(s: &str) -> Result<Self, InvalidName> {
-        let (region, account, name) = stream_reference::named(s, "queue/").ok_or(InvalidName)?;
-        Ok(Self {
-            region,
-            account,
-            name,
-        })
-    }
+named_arn! {
+    /// A queue's full name: `arn:aws:kinesis:<region>:<account>:queue/<name>`.
+    StreamQueueArn, "queue"
 }
 
 /// The queue that a request is about. It has been found to satisfy the model's loose pattern.
@@ -203,76 +171,34 @@ impl Shape for CreateQueueRequest {
     }
 }
 
-macro_rules! by_arn {
-    ($($(#[$doc:meta])* $name:ident;)*) => {
-        $(
-            input! {
-                $(#[$doc])*
-                pub struct $name {
-                    /// Its ARN.
-                    #[serde(rename = "QueueARN")]
-                    pub queue_arn: Option<String>,
-                }
-            }
-
-            impl $name {
-                /// Which queue is meant.
-                pub fn queue(&self) -> Result<StreamQueueArn, KinesisError> {
-                    queue_of(self.queue_arn.as_deref())
-                }
-            }
-
-            impl Shape for $name {
-                fn violations(&self, violations: &mut Violations) {
-                    violations.text("queueARN", &self.queue_arn, &QUEUE_ARN.required());
-                }
-
-                fn refusal(&self) -> Result<(), KinesisError> {
-                    self.queue().map(|_| ())
-                }
-            }
-        )*
-    };
-}
-
-by_arn! {
+queue_input! {
     /// Deletes a queue.
-    DeleteQueueRequest;
-    /// Asks for a queue.
-    DescribeQueueRequest;
+    pub struct DeleteQueueRequest {}
 }
 
-input! {
+queue_shape!(DeleteQueueRequest, |_request, violations| {});
+
+queue_input! {
+    /// Asks for a queue.
+    pub struct DescribeQueueRequest {}
+}
+
+queue_shape!(DescribeQueueRequest, |_request, violations| {});
+
+queue_input! {
     /// Changes a queue's settings.
     pub struct UpdateQueueRequest {
-        /// Its ARN.
-        #[serde(rename = "QueueARN")]
-        pub queue_arn: Option<String>,
         /// Those that shall change.
         pub queue_attributes: Option<QueueAttributesInput>,
     }
 }
 
-impl UpdateQueueRequest {
-    /// Which queue is meant.
-    pub fn queue(&self) -> Result<StreamQueueArn, KinesisError> {
-        queue_of(self.queue_arn.as_deref())
+queue_shape!(UpdateQueueRequest, |request, violations| {
+    violations.required("queueAttributes", &request.queue_attributes);
+    if let Some(attributes) = &request.queue_attributes {
+        attributes.violations(violations);
     }
-}
-
-impl Shape for UpdateQueueRequest {
-    fn violations(&self, violations: &mut Violations) {
-        violations.text("queueARN", &self.queue_arn, &QUEUE_ARN.required());
-        violations.required("queueAttributes", &self.queue_attributes);
-        if let Some(attributes) = &self.queue_attributes {
-            attributes.violations(violations);
-        }
-    }
-
-    fn refusal(&self) -> Result<(), KinesisError> {
-        self.queue().map(|_| ())
-    }
-}
+});
 
 input! {
     /// Asks for a page of queues.

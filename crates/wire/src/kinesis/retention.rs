@@ -5,22 +5,6 @@ use levada_types::limits::{STREAM_RETENTION_HOURS_MAX, STREAM_RETENTION_HOURS_MI
 use super::KinesisError;
 use super::shape::{stream_input, stream_shape};
 
-stream_input! {
-    /// Keeps records for longer.
-    pub struct IncreaseStreamRetentionPeriodRequest {
-        /// For how long, in hours; 24 to 8,760.
-        pub retention_period_hours: Option<i64>,
-    }
-}
-
-stream_input! {
-    /// Keeps records for less long.
-    pub struct DecreaseStreamRetentionPeriodRequest {
-        /// For how long, in hours; 24 to 8,760.
-        pub retention_period_hours: Option<i64>,
-    }
-}
-
 /// A period that some stream may have.
 fn check(hours: Option<i64>) -> Result<(), KinesisError> {
     let hours = hours.unwrap_or_default();
@@ -38,32 +22,35 @@ fn check(hours: Option<i64>) -> Result<(), KinesisError> {
     Ok(())
 }
 
-stream_shape!(
-    IncreaseStreamRetentionPeriodRequest,
-    |request, violations| {
-        violations.required("retentionPeriodHours", &request.retention_period_hours);
-        violations.int(
-            "retentionPeriodHours",
-            request.retention_period_hours,
-            1..=u32::MAX,
-        );
-    },
-    fn refusal(&self) -> Result<(), KinesisError> {
-        check(self.retention_period_hours)
-    }
-);
+macro_rules! periods {
+    ($($(#[$doc:meta])* $name:ident;)*) => {
+        $(
+            stream_input! {
+                $(#[$doc])*
+                pub struct $name {
+                    /// For how long, in hours; 24 to 8,760.
+                    pub retention_period_hours: Option<i64>,
+                }
+            }
 
-stream_shape!(
-    DecreaseStreamRetentionPeriodRequest,
-    |request, violations| {
-        violations.required("retentionPeriodHours", &request.retention_period_hours);
-        violations.int(
-            "retentionPeriodHours",
-            request.retention_period_hours,
-            1..=u32::MAX,
-        );
-    },
-    fn refusal(&self) -> Result<(), KinesisError> {
-        check(self.retention_period_hours)
-    }
-);
+            stream_shape!(
+                $name,
+                |request, violations| {
+                    let hours = request.retention_period_hours;
+                    violations.required("retentionPeriodHours", &hours);
+                    violations.int("retentionPeriodHours", hours, 1..=u32::MAX);
+                },
+                fn refusal(&self) -> Result<(), KinesisError> {
+                    check(self.retention_period_hours)
+                }
+            );
+        )*
+    };
+}
+
+periods! {
+    /// Keeps records for longer.
+    IncreaseStreamRetentionPeriodRequest;
+    /// Keeps records for less long.
+    DecreaseStreamRetentionPeriodRequest;
+}

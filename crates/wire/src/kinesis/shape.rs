@@ -115,6 +115,50 @@ macro_rules! stream_shape {
     };
 }
 
+/// An [`input`] with the member by which most actions on queues find theirs.
+macro_rules! queue_input {
+    ($(#[$doc:meta])* pub struct $name:ident {
+        $($(#[$member_doc:meta])* pub $member:ident: $kind:ty,)*
+    }) => {
+        crate::kinesis::shape::input! {
+            $(#[$doc])*
+            pub struct $name {
+                /// The queue's ARN.
+                #[serde(rename = "QueueARN")]
+                pub queue_arn: Option<String>,
+                $($(#[$member_doc])* pub $member: $kind,)*
+            }
+        }
+
+        impl $name {
+            /// Which queue is meant.
+            pub fn queue(
+                &self,
+            ) -> Result<crate::kinesis::StreamQueueArn, crate::kinesis::KinesisError> {
+                crate::kinesis::queues::queue_of(self.queue_arn.as_deref())
+            }
+        }
+    };
+}
+
+/// [`Shape`] of a [`queue_input`]: the violations of its ARN, and those of its own members.
+macro_rules! queue_shape {
+    ($name:ident, |$request:ident, $violations:ident| $own:block) => {
+        impl crate::kinesis::Shape for $name {
+            fn violations(&self, $violations: &mut crate::kinesis::Violations) {
+                let arn = crate::kinesis::constraint::QUEUE_ARN.required();
+                $violations.text("queueARN", &self.queue_arn, &arn);
+                let $request = self;
+                $own
+            }
+
+            fn refusal(&self) -> Result<(), crate::kinesis::KinesisError> {
+                self.queue().map(|_| ())
+            }
+        }
+    };
+}
+
 /// A structure that is written: what is `None` is left out.
 macro_rules! output {
     ($(#[$doc:meta])* pub struct $name:ident {
@@ -165,4 +209,4 @@ macro_rules! values {
     };
 }
 
-pub(crate) use {input, output, stream_input, stream_shape, values};
+pub(crate) use {input, output, queue_input, queue_shape, stream_input, stream_shape, values};

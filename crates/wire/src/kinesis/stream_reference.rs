@@ -8,38 +8,51 @@ use levada_types::{AccountId, Region};
 
 use super::{KinesisError, pattern};
 
-/// A stream's full name: `arn:aws:kinesis:<region>:<account>:stream/<name>`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StreamArn {
-    /// The region that the stream was made in.
-    pub region: Region,
-    /// The account that owns it.
-    pub account: AccountId,
-    /// Its name.
-    pub name: Box<str>,
+/// The full name of a resource of one kind: `arn:aws:kinesis:<region>:<account>:<kind>/<name>`.
+macro_rules! named_arn {
+    ($(#[$doc:meta])* $name:ident, $kind:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name {
+            /// The region that it was made in.
+            pub region: levada_types::Region,
+            /// The account that owns it.
+            pub account: levada_types::AccountId,
+            /// Its name.
+            pub name: Box<str>,
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                let Self {
+                    region,
+                    account,
+                    name,
+                } = self;
+                write!(f, concat!("arn:aws:kinesis:{}:{}:", $kind, "/{}"), region, account, name)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = levada_types::names::InvalidName;
+            fn from_str(s: &str) -> Result<Self, Self::Err> {
+                let parts = crate::kinesis::stream_reference::named(s, concat!($kind, "/"));
+                let (region, account, name) = parts.ok_or(levada_types::names::InvalidName)?;
+                Ok(Self {
+                    region,
+                    account,
+                    name,
+                })
+            }
+        }
+    };
 }
 
-impl fmt::Display for StreamArn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            region,
-            account,
-            name,
-        } = self;
-        write!(f, "arn:aws:kinesis:{region}:{account}:stream/{name}")
-    }
-}
+pub(super) use named_arn;
 
-impl FromStr for StreamArn {
-    type Err = InvalidName;
-    fn from_str(s: &str) -> Result<Self, InvalidName> {
-        let (region, account, name) = named(s, "stream/").ok_or(InvalidName)?;
-        Ok(Self {
-            region,
-            account,
-            name,
-        })
-    }
+named_arn! {
+    /// A stream's full name: `arn:aws:kinesis:<region>:<account>:stream/<name>`.
+    StreamArn, "stream"
 }
 
 /// The parts of an ARN of Kinesis whose resource is of this kind and has a name.

@@ -84,8 +84,9 @@ impl PeerHandler for Handler {
                 method::RELEASE => hosting::answer_release(&core, partition, from.node).await,
                 method::AWAIT => far::answer(&core, partition, body).await,
                 method::BACKUP => backup::answer(Broker::new(core), partition, body).await,
-                method::READ_SHARD => stream::answer_read(&core, partition, body).await,
-                method::SHARD_ENDS => stream::answer_ends(&core, partition, body).await,
+                method::READ_SHARD | method::SHARD_ENDS => {
+                    stream::answer(&core, method, partition, body).await
+                }
                 method::HAND_OVER => leaders::answer_hand_over(&core, partition, body).await,
                 other => Err(RemoteError::new(
                     MALFORMED,

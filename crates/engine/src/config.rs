@@ -39,18 +39,24 @@ pub fn config_of(row: &proto::QueueRow, catalog: &Catalog, parts: usize) -> prot
     }
 }
 
+/// The numbers of the shards in whose place children are to come; of two children of one it is here twice.
+pub fn replaced_shards(stream: &proto::StreamRow) -> impl Iterator<Item = u32> + '_ {
+    let children = stream.shards.iter().filter(|child| child.pending);
+    children
+        .flat_map(|child| [child.parent, child.adjacent_parent])
+        .flatten()
+}
+
 /// The configuration of a shard: closed as soon as one that is to come after it is written down, so that no record of
 /// a key follows in it what its child has.
 pub fn shard_config_of(stream: &proto::StreamRow, shard: &proto::ShardRow) -> proto::ShardConfig {
-    let number = Some(shard.number);
-    let mut children = stream.shards.iter().filter(|child| child.pending);
-    let succeeded = children.any(|c| c.parent == number || c.adjacent_parent == number);
+    let is_replaced = replaced_shards(stream).any(|number| number == shard.number);
     let limit = |limit: u64| if stream.limited { limit } else { 0 };
     proto::ShardConfig {
         log: shard.log,
         version: stream.shards_version,
         retention_ms: u64::from(stream.retention_hours) * 3_600_000,
-        closed: shard.end != 0 || succeeded,
+        closed: shard.end != 0 || is_replaced,
         records_per_s: limit(limits::SHARD_RECORDS_PER_S),
         bytes_per_s: limit(limits::SHARD_BYTES_PER_S),
     }

@@ -24,7 +24,7 @@ mod turn;
 mod view;
 
 pub use catalog::Catalog;
-pub use config::{config_of, shard_config_of};
+pub use config::{config_of, replaced_shards, shard_config_of};
 pub use effects::{BlockRef, Effects, SealedBlock};
 pub use known::{NotKnown, read_proposal};
 pub use partition::Partition;

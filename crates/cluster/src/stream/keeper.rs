@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::future::try_join_all;
 use levada_engine::proto::{ShardRow, StreamRow, StreamStatus};
+use levada_engine::replaced_shards;
 
 use super::reshard::{steps_towards, with_children};
 use crate::RouteError;
@@ -50,15 +51,15 @@ fn unfinished(core: &Core) -> Vec<StreamRow> {
                 || row
                     .shards
                     .iter()
-                    .any(|shard| has_expired(row, shard, now_ms))
+                    .any(|shard| has_expired(row.retention_hours, shard, now_ms))
         });
         rows.cloned().collect()
     })
 }
 
 /// Whether nothing of a closed shard can be left.
-fn has_expired(row: &StreamRow, shard: &ShardRow, now_ms: u64) -> bool {
-    let retention_ms = u64::from(row.retention_hours) * 3_600_000;
+fn has_expired(retention_hours: u32, shard: &ShardRow, now_ms: u64) -> bool {
+    let retention_ms = u64::from(retention_hours) * 3_600_000;
     shard.closed_at != 0 && shard.closed_at.saturating_add(retention_ms) < now_ms
 }
 
@@ -68,13 +69,9 @@ async fn step(broker: &Broker, mut row: StreamRow) -> Result<(), RouteError> {
         return broker.drop_stream(row.stream).await.map(|_| ());
     }
     let now_ms = broker.core.directory.group().now().as_millis();
-    let expired: BTreeSet<u32> = row
-        .shards
-        .iter()
-        .filter(|shard| has_expired(&row, shard, now_ms))
-        .map(|shard| shard.number)
-        .collect();
-    row.shards.retain(|shard| !expired.contains(&shard.number));
+    let retention_hours = row.retention_hours;
+    row.shards
+        .retain(|shard| !has_expired(retention_hours, shard, now_ms));
     match row.status() {
         StreamStatus::Creating => {
             let shards = row.shards.iter().map(|s| broker.configure_shard(&row, s));
@@ -91,13 +88,7 @@ async fn step(broker: &Broker, mut row: StreamRow) -> Result<(), RouteError> {
 
 /// Closes parents, opens their children, and adds the next ones if that is not all.
 async fn update(broker: &Broker, mut row: StreamRow) -> Result<StreamRow, RouteError> {
-    let parents: BTreeSet<u32> = row
-        .shards
-        .iter()
-        .filter(|shard| shard.pending)
-        .flat_map(|shard| [shard.parent, shard.adjacent_parent])
-        .flatten()
-        .collect();
+    let parents: BTreeSet<u32> = replaced_shards(&row).collect();
     let places = (0..row.shards.len()).filter(|p| parents.contains(&row.shards[*p].number));
     let closed = places.map(|place| {
         let row = &row;

@@ -23,8 +23,8 @@ use crate::RouteError;
 use crate::broker::{Broker, Change, unexpected};
 
 pub(crate) use keeper::keep_streams;
+pub(crate) use read::answer;
 pub use read::{ShardEnds, ShardRead};
-pub(crate) use read::{answer_ends, answer_read};
 pub use reshard::Resharding;
 pub use write::{Put, StreamRecord};
 

@@ -183,7 +183,8 @@ impl Broker {
     }
 }
 
-async fn answer(
+/// Answers a peer that reads a shard, or asks for its ends.
+pub(crate) async fn answer(
     core: &Core,
     method: u32,
     partition: PartitionId,
@@ -191,12 +192,12 @@ async fn answer(
 ) -> Result<Bytes, RemoteError> {
     match method {
         method::READ_SHARD => answer_read(core, partition, body).await,
-        _ => answer_ends(core, partition, body).await,
+        method::SHARD_ENDS => answer_ends(core, partition, body).await,
+        other => Err(malformed(format!("no such method of a shard: {other}"))),
     }
 }
 
-/// Answers a peer that reads a shard.
-pub(crate) async fn answer_read(
+async fn answer_read(
     core: &Core,
     partition: PartitionId,
     body: Bytes,
@@ -232,8 +233,7 @@ pub(crate) async fn answer_read(
     Ok(reply.encode_to_vec().into())
 }
 
-/// Answers a peer that asks for a shard's ends.
-pub(crate) async fn answer_ends(
+async fn answer_ends(
     core: &Core,
     partition: PartitionId,
     body: Bytes,

@@ -147,13 +147,7 @@ mod tests {
 
     /// As the keeper and the catalog do it.
     fn settle(mut row: StreamRow) -> StreamRow {
-        let parents: Vec<u32> = row
-            .shards
-            .iter()
-            .filter(|shard| shard.pending)
-            .flat_map(|shard| [shard.parent, shard.adjacent_parent])
-            .flatten()
-            .collect();
+        let parents: Vec<u32> = levada_engine::replaced_shards(&row).collect();
         for shard in &mut row.shards {
             if parents.contains(&shard.number) {
                 shard.end = 1;

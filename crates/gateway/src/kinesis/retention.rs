@@ -16,28 +16,16 @@ pub(super) async fn increase(
     cx: &Context<'_>,
     request: IncreaseStreamRetentionPeriodRequest,
 ) -> Result<Empty, Failure> {
-    let reference = reference_of(&request)?;
-    set(
-        cx,
-        &reference,
-        request.retention_period_hours,
-        Ordering::Less,
-    )
-    .await
+    let (reference, hours) = (reference_of(&request)?, request.retention_period_hours);
+    set(cx, &reference, hours, Ordering::Less).await
 }
 
 pub(super) async fn decrease(
     cx: &Context<'_>,
     request: DecreaseStreamRetentionPeriodRequest,
 ) -> Result<Empty, Failure> {
-    let reference = reference_of(&request)?;
-    set(
-        cx,
-        &reference,
-        request.retention_period_hours,
-        Ordering::Greater,
-    )
-    .await
+    let (reference, hours) = (reference_of(&request)?, request.retention_period_hours);
+    set(cx, &reference, hours, Ordering::Greater).await
 }
 
 /// Sets the period, unless it compares to what there is as it must not.

@@ -21,9 +21,11 @@ const RETRY_PAUSE: Duration = Duration::from_millis(500);
 /// Runs until the process ends.
 pub(crate) async fn keep_streams(broker: Broker) {
     let core = broker.core.clone();
-    let mut changes = core.catalog.subscribe();
+    let (mut changes, mut led) = (core.catalog.subscribe(), core.led.subscribe());
     loop {
+        // Before the look, so that what comes during it is not missed.
         changes.mark_unchanged();
+        led.mark_unchanged();
         let mut pause = LOOK_EVERY;
         if core.directory.group().leader() == Some(core.node) {
             for row in unfinished(&core) {
@@ -33,7 +35,6 @@ pub(crate) async fn keep_streams(broker: Broker) {
                 }
             }
         }
-        let mut led = core.led.subscribe();
         tokio::select! {
             _ = tokio::time::timeout(pause, changes.changed()) => {}
             _ = led.changed() => {}

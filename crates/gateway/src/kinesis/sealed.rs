@@ -1,7 +1,7 @@
 //! Opaque texts that come back: shard iterators and page tokens. Sealed, so that what is no text of ours is found out.
 //!
 //! ```text
-//! base64url( kind | fields | 16 bytes of HMAC-SHA256 over both )
+//! base64url( kind | fields | HMAC-SHA256 over both )
 //! ```
 //!
 //! The key follows from the cluster's number, which every node knows: any node reads what another one sealed.
@@ -17,7 +17,7 @@ use super::clock;
 /// For how long an iterator or a page token is good, in milliseconds.
 pub(super) const GOOD_FOR_MS: u64 = 300_000;
 /// Bytes of the seal.
-const SEAL_BYTES: usize = 16;
+const SEAL_BYTES: usize = ring::digest::SHA256_OUTPUT_LEN;
 
 /// What is sealed; texts of one kind are none of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Seal {
         bytes.push(kind as u8);
         bytes.extend_from_slice(fields);
         let tag = hmac::sign(&self.0, &bytes);
-        bytes.extend_from_slice(&tag.as_ref()[..SEAL_BYTES]);
+        bytes.extend_from_slice(tag.as_ref());
         BASE64_URL_SAFE_NO_PAD.encode(bytes)
     }
 
@@ -51,9 +51,8 @@ impl Seal {
     pub(super) fn open(&self, kind: Kind, text: &str) -> Option<Vec<u8>> {
         let mut bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
         let seal = bytes.split_off(bytes.len().checked_sub(SEAL_BYTES)?);
-        let tag = hmac::sign(&self.0, &bytes);
-        let ok = bytes.first() == Some(&(kind as u8)) && tag.as_ref()[..SEAL_BYTES] == seal[..];
-        ok.then(|| bytes.split_off(1))
+        hmac::verify(&self.0, &bytes, &seal).ok()?;
+        (bytes.first() == Some(&(kind as u8))).then(|| bytes.split_off(1))
     }
 }
 

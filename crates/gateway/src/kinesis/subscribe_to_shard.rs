@@ -32,8 +32,8 @@ const EVENT_BYTES_MAX: usize = 1024 * 1024;
 const FRAMES_WAITING_MAX: usize = 1;
 /// For how long a frame waits for its place before the reader is cut off.
 const READER_STALLS_MAX: Duration = Duration::from_secs(30);
-/// Between two looks for the children of a shard that has ended.
-const CHILDREN_PAUSE: Duration = Duration::from_millis(100);
+/// Between two looks at a shard that cannot be read, or for the children of one that has ended.
+const LOOK_PAUSE: Duration = Duration::from_millis(100);
 
 pub(super) async fn call(
     cx: &Context<'_>,
@@ -185,8 +185,12 @@ impl Subscription {
             );
             let read = match read.await {
                 Ok(read) => read,
-                // An election: the reader is told nothing, and looked for again.
-                Err(_) if Instant::now() < until => continue,
+                // An election, or a block that cannot be read now: the reader is told nothing, and it is looked again.
+                Err(error) if Instant::now() < until => {
+                    debug!(consumer = %self.arn, %error, "a shard that is pushed cannot be read");
+                    tokio::time::sleep(LOOK_PAUSE).await;
+                    continue;
+                }
                 Err(_) => ShardRead {
                     next: self.next,
                     ..ShardRead::default()
@@ -204,7 +208,7 @@ impl Subscription {
                 && Instant::now() < until
             {
                 // They are being opened.
-                tokio::time::sleep(CHILDREN_PAUSE).await;
+                tokio::time::sleep(LOOK_PAUSE).await;
                 continue;
             }
             self.next = read.next.max(self.next);

@@ -50,16 +50,11 @@ pub struct ReplicaOptions {
     pub election_timeout_min_ms: u64,
     /// And at most this long; also the length of the leader's lease.
     pub election_timeout_max_ms: u64,
-    /// Entries that one AppendEntries carries at most. With proposals bounded by
-    /// [`ReplicaOptions::PROPOSAL_BYTES_MAX`], this bounds the message.
+    /// Entries that one AppendEntries carries at most. Of their bytes the log gives 1 MiB at one time, or one entry
+    /// that is longer: a record of a stream may have 10 MiB.
     pub entries_per_append_max: u64,
     /// The machine that the groups run on.
     pub host: Host,
-}
-
-impl ReplicaOptions {
-    /// Bytes of one encoded proposal: a full batch of SQS is 1 MiB, and a lane gathers a few.
-    pub const PROPOSAL_BYTES_MAX: usize = 4 * 1024 * 1024;
 }
 
 impl Default for ReplicaOptions {

@@ -60,6 +60,7 @@ pub(crate) async fn steward(broker: Broker) {
             continue;
         };
         let Some(step) = next_step(&change, &report) else {
+            tracing::debug!(left = ?report.unfinished(), members = ?report.members.keys(), "a change of members waits");
             continue;
         };
         tracing::info!(?step, "a change of members goes on");

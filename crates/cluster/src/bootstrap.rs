@@ -199,7 +199,7 @@ impl Bootstrap {
         for (address, reply) in futures::future::join_all(asked).await {
             match reply {
                 // The founder has this node among its members and is about to say so.
-                Some(reply) if reply.members.iter().any(|m| m.node == self.node.0) => {
+                Some(reply) if alone_at(&reply.members, &self.address) == Some(self.node.0) => {
                     return Survey::Named(reply);
                 }
                 Some(reply) if reply.cluster != 0 => return Survey::Cluster(address.clone()),
@@ -475,6 +475,14 @@ enum Survey {
     Incomplete,
 }
 
+/// The member at an address, if there is one only. Of two, the newer asked to be let in, and whoever let it in has not
+/// come to strike the old one out: it is to ask again.
+fn alone_at(members: &[proto::Member], address: &str) -> Option<u64> {
+    let mut here = members.iter().filter(|member| member.address == address);
+    let first = here.next()?.node;
+    here.next().is_none().then_some(first)
+}
+
 /// Whether an operator has said that a new member will start at this address.
 fn is_expected(core: &Core, address: &str) -> bool {
     core.directory.read(|catalog| {
@@ -498,5 +506,24 @@ fn refused(why: &str) -> proto::JoinReply {
     proto::JoinReply {
         refusal: why.into(),
         ..proto::JoinReply::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_whose_place_is_not_free_yet_has_not_joined() {
+        let member = |node, address: &str| proto::Member {
+            node,
+            address: address.into(),
+        };
+        let mut members = vec![member(1, "a:7100"), member(2, "b:7100")];
+        assert_eq!(alone_at(&members, "b:7100"), Some(2));
+        assert_eq!(alone_at(&members, "c:7100"), None);
+        // Found by the simulator: SetMember of 3 was committed, RemoveMember of 2 was not.
+        members.push(member(3, "b:7100"));
+        assert_eq!(alone_at(&members, "b:7100"), None);
     }
 }

@@ -61,6 +61,11 @@ pub(crate) enum Event {
         /// The copy.
         copy: Copy,
     },
+    /// A change of visibility was answered: it has had its effect, and has none on later claims.
+    PutBackAnswered {
+        /// The copy.
+        copy: Copy,
+    },
     /// A machine is no member of the cluster any more, and its disk is empty.
     Left {
         /// Which.

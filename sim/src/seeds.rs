@@ -175,6 +175,9 @@ fn spawn(args: &Args, seed: u64, dir: &Path) -> io::Result<std::process::Output>
     let mut child = Command::new(std::env::current_exe()?);
     child
         .env(SEED_VARIABLE, seed.to_string())
+        // Errors are made by the thousand here; a picture of the stack for each takes longer than the seed. Panics
+        // still have theirs.
+        .env("RUST_LIB_BACKTRACE", "0")
         .arg("--fault-secs")
         .arg(args.fault_secs.to_string())
         .arg("--dir")

@@ -19,9 +19,9 @@ CALM_S = 5
 class Run:
     """One course of faults over a world. `wrong` holds what broke, `done` the outcomes."""
 
-    def __init__(self, world, history, seed, names, say=print, drain_every=10, cellar_mb=0, even=False):
+    def __init__(self, world, history, seed, names, say=print, drain_every=10, cellar_mb=0, even=False, think_s=0.01):
         self.world, self.history, self.seed, self.say = world, history, seed, say
-        self.drain_every, self.cellar_mb, self.even = drain_every, cellar_mb, even
+        self.drain_every, self.cellar_mb, self.even, self.think_s = drain_every, cellar_mb, even, think_s
         self.names = [name for name in names if world.has(KINDS[name].needs)]
         self.left_out = [name for name in names if name not in self.names]
         self.done, self.wrong = [], []
@@ -42,7 +42,7 @@ class Run:
         end = time.monotonic() + minutes * 60 if minutes is not None else float("inf")
         course = Course(self.names, random.Random(self.seed), self.even)
         with (
-            Load(endpoints, "chaos", seed=self.seed, history=self.history) as load,
+            Load(endpoints, "chaos", seed=self.seed, think_s=self.think_s, history=self.history) as load,
             Registers(endpoints, "register", self.history, seed=self.seed) as registers,
             Probe(self.world.directory / "probe", self.history) as self.probe,
         ):

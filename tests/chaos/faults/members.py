@@ -1,8 +1,14 @@
 """Changes of who belongs to the cluster, under load."""
 
+import time
+
 from support.operate import levada
 
 from chaos.faults.base import Fault
+
+# After a loss of power the members of a partition may be changing while all of them are ready.
+PATIENCE_S = 60
+PAUSE_S = 0.2
 
 
 class Grow(Fault):
@@ -17,8 +23,15 @@ class Grow(Fault):
         return f"n{len(self.world.nodes) + 1} joins, and leaves {self.hold_s:.1f} s later"
 
     def operate(self, *words):
-        """Runs `levada cluster ...` against a node that stays."""
-        levada("cluster", *words, endpoint=self.node.endpoint)
+        """Runs `levada cluster ...` against a node that stays; again, if that is what it says is to be done."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            last = time.monotonic() > deadline
+            done = levada("cluster", *words, endpoint=self.node.endpoint, check=last)
+            if done.returncode == 0:
+                return
+            assert "try again" in done.stderr, f"levada cluster {words}\n{done.stdout}\n{done.stderr}"
+            time.sleep(PAUSE_S)
 
     def inject(self):
         spare = self.world.spare()

@@ -124,19 +124,20 @@ async fn reconcile_queue(broker: &Broker, group: &Group, queue: QueueId) -> bool
 /// another leader began and did not finish is finished here. False: look again.
 async fn reconcile_members(broker: &Broker, group: &Group) -> bool {
     let core = &broker.core;
-    let Some(members) = catalog_members(core) else {
-        return false;
-    };
     let status = group.status();
     let partition = group.id();
-    let step = match core.should_vote(partition, &members) {
-        Vote::All => step_to_all(core, &status, &members),
-        Vote::Only { nodes, copies } => step_to_set(core, &status, &members, &nodes, copies),
-        // Copies are not chosen yet; the catalog's are for all.
-        Vote::Unsaid => Step {
-            learns: learner(&status, &members, partition),
-            ..Step::default()
-        },
+    match next_step(core, &status) {
+        Some((_, step)) if step == Step::default() && !status.changing => return true,
+        Some(_) => {}
+        None => return false,
+    }
+    // After a loss of power, or behind a cut, this node's copy of the catalog may be older than who left and who came.
+    if broker.catch_up_catalog().await.is_err() {
+        return false;
+    }
+    let status = group.status();
+    let Some((members, step)) = next_step(core, &status) else {
+        return false;
     };
     if step == Step::default() && !status.changing {
         return true;
@@ -160,6 +161,21 @@ async fn reconcile_members(broker: &Broker, group: &Group) -> bool {
     }
     // Whatever came of it: only a look that finds nothing to change ends this.
     false
+}
+
+/// The members by this node's copy of the catalog, and what is to be changed by it; `None` if it names none yet.
+fn next_step(core: &Core, status: &GroupStatus) -> Option<(BTreeMap<NodeId, String>, Step)> {
+    let members = catalog_members(core)?;
+    let step = match core.should_vote(status.partition, &members) {
+        Vote::All => step_to_all(core, status, &members),
+        Vote::Only { nodes, copies } => step_to_set(core, status, &members, &nodes, copies),
+        // Copies are not chosen yet; the catalog's are for all.
+        Vote::Unsaid => Step {
+            learns: learner(status, &members, status.partition),
+            ..Step::default()
+        },
+    };
+    Some((members, step))
 }
 
 /// Whether, of those who vote after the step, a majority lives as far as this node sees. Without one the change itself

@@ -35,6 +35,7 @@ class Worker(threading.Thread):
         self.home = self.at = number % len(self.clients)
         self.left_at = 0.0
         self.number = number
+        self.sends = False  # a producer is sending, or about to
         self.random = random.Random(f"{load.seed}-{self.name}")
 
     def call(self, action, **parameters):
@@ -55,6 +56,13 @@ class Worker(threading.Thread):
                 self.load.errors[f"{action} {kind}"] += 1
             self.move_on()
             raise
+
+    def may_send(self):
+        """Whether a producer may send now. Until it asks again it counts as sending: a drain waits for what is on its way."""
+        self.sends = True
+        if self.load.stopping.is_set() or not self.load.producing.is_set():
+            self.sends = False
+        return self.sends
 
     def failed(self, op, queue, began, error):
         """Notes a call that was not answered with success."""
@@ -83,10 +91,9 @@ class StandardProducer(Worker):
     def work(self):
         count = 0
         body = f"{self.name} " + "x" * self.load.body_bytes
-        while self.load.producing.wait(0.1) or not self.load.stopping.is_set():
-            if self.load.stopping.is_set():
-                return
-            if not self.load.producing.is_set():
+        while not self.load.stopping.is_set():
+            self.load.producing.wait(0.1)
+            if not self.may_send():
                 continue
             count += 1
             began = time.monotonic()
@@ -143,7 +150,8 @@ class FifoProducer(Worker):
         load, group, index = self.load, f"g{self.number}", 0
         tail = " " + "x" * load.body_bytes
         while not load.stopping.is_set():
-            if not load.producing.wait(0.1) or load.stopping.is_set():
+            load.producing.wait(0.1)
+            if not self.may_send():
                 continue
             began = time.monotonic()
             try:
@@ -277,7 +285,8 @@ class Load:
         self.producing.set()
 
     def _undrained(self):
-        wrong = self.judge.outstanding()
+        wrong = [f"{worker.name} is still sending" for worker in self.workers if worker.sends]
+        wrong += self.judge.outstanding()
         names = [f"ApproximateNumberOfMessages{s}" for s in ("", "NotVisible", "Delayed")]
         for url in (self.standard_url, self.fifo_url):
             read = self.ask("GetQueueAttributes", QueueUrl=url, AttributeNames=names)["Attributes"]

@@ -68,7 +68,7 @@ pub(crate) fn start(
     spawn(core, balance(core.clone()));
     spawn(core, catch_up(broker.clone()));
     spawn(core, steward(broker.clone()));
-    spawn(core, keep_streams(broker.clone()));
+    spawn(core, keep_streams(broker.clone(), options.on_demand_window));
     spawn(
         core,
         standing::watch(

@@ -22,6 +22,7 @@ use crate::place::Place;
 use crate::placement;
 use crate::proposer::Proposer;
 use crate::reader::Reader;
+use crate::stream::ReadBudgets;
 use crate::waiters::Waiters;
 
 /// The cluster layer of one node.
@@ -65,6 +66,8 @@ pub(crate) struct Core {
     pub(crate) led: watch::Sender<u64>,
     /// How much each partition is written to.
     pub(crate) loads: Loads,
+    /// What was read of shards whose limits are kept.
+    pub(crate) read_budgets: ReadBudgets,
     /// Parts of queues that are watched elsewhere for polls that are parked here.
     pub(crate) far: Mutex<BTreeSet<(QueueId, PartitionId)>>,
     /// Chooses where a receive begins to look.

@@ -63,7 +63,7 @@ pub use error::RouteError;
 pub use inspect::{Finding, Severity, inspect, judge_space};
 pub use node::{
     ChangeStatus, ClusterStatus, CopyStatus, MemberStatus, Node, NodeOptions, NodeStats,
-    PartitionStatus, StartError,
+    ON_DEMAND_WINDOW_DEFAULT, PartitionStatus, StartError,
 };
 pub use operations::{OperationError, Operator};
 pub use queue::{Queue, QueueCounts, QueueSettings, ReceiveOptions, Received, ReceivedMessage};

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use levada_engine::proto::{MemberRow, MembersChange, MembersChangeKind};
 use levada_replica::{GroupStatus, Replicas};
@@ -37,7 +38,12 @@ pub struct NodeOptions {
     pub zone: String,
     /// Partitions of a cluster that is made anew.
     pub partitions: u32,
+    /// For how long what comes to a stream in on-demand mode is counted before its shards are split or merged.
+    pub on_demand_window: Duration,
 }
+
+/// The window of [`NodeOptions::on_demand_window`], where nothing is said.
+pub const ON_DEMAND_WINDOW_DEFAULT: Duration = Duration::from_secs(60);
 
 /// Why a node did not start; each says what to do.
 #[derive(Debug, Error)]

@@ -33,6 +33,7 @@ use crate::loads::Loads;
 use crate::members::Members;
 use crate::node::{Node, NodeOptions, StartError, Storage};
 use crate::reader::Reader;
+use crate::stream::ReadBudgets;
 use crate::waiters::Waiters;
 use crate::{background, hosting, method, standing};
 
@@ -351,6 +352,7 @@ async fn open_core(
         partial: watch::Sender::new(false),
         led: watch::Sender::new(rand::random::<u64>() | 1),
         loads: Loads::default(),
+        read_budgets: ReadBudgets::default(),
         far: Mutex::default(),
         turn: AtomicU64::new(0),
     };

@@ -35,6 +35,7 @@ fn options(dir: &Path, addresses: &[SocketAddr], i: usize) -> NodeOptions {
         http_address: format!("127.0.0.1:{}", 4566 + i),
         zone: String::new(),
         partitions: PARTITIONS,
+        on_demand_window: levada_cluster::ON_DEMAND_WINDOW_DEFAULT,
     }
 }
 

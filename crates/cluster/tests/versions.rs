@@ -30,6 +30,7 @@ async fn a_node_that_meets_a_newer_command() {
         peers_address: String::new(),
         http_address: String::new(),
         partitions: 1,
+        on_demand_window: levada_cluster::ON_DEMAND_WINDOW_DEFAULT,
         zone: String::new(),
     };
     let node = Node::start(options).await.expect("the node starts");

@@ -35,6 +35,8 @@ pub(crate) struct Shard {
     /// Positions before this one have expired.
     horizon: u64,
     taken: Taken,
+    /// Bytes that it has ever taken, partition keys included: from one look at it to the next this tells its rate.
+    bytes_taken: u64,
     /// Mirrors the partition's `due`.
     pub(crate) due: Option<Timestamp>,
 }
@@ -46,6 +48,7 @@ impl Shard {
             config,
             horizon: 1,
             taken: Taken::default(),
+            bytes_taken: 0,
             due: None,
         }
     }
@@ -81,10 +84,12 @@ impl Shard {
         let mut positions = Vec::with_capacity(records.len());
         let mut kept = 0;
         for new in records {
-            if !self.takes((new.data.len() + new.partition_key.len()) as u64) {
+            let bytes = (new.data.len() + new.partition_key.len()) as u64;
+            if !self.takes(bytes) {
                 positions.push(0);
                 continue;
             }
+            self.bytes_taken += bytes;
             let record = Record {
                 sent_at: at.as_millis(),
                 group: new.partition_key,
@@ -148,6 +153,7 @@ impl Shard {
             horizon: self.horizon,
             next: self.log.next_position(),
             closed: self.config.closed,
+            bytes_taken: self.bytes_taken,
         }
     }
 
@@ -159,6 +165,7 @@ impl Shard {
         state.u64(self.taken.second);
         state.u64(self.taken.records);
         state.u64(self.taken.bytes);
+        state.u64(self.bytes_taken);
         rows.put(PART_SHARD_STATE, 0, state.finish());
     }
 
@@ -170,6 +177,8 @@ impl Shard {
             records: r.u64()?,
             bytes: r.u64()?,
         };
+        // Earlier versions did not count them.
+        self.bytes_taken = if r.is_empty() { 0 } else { r.u64()? };
         let is_there = (1..=self.log.next_position()).contains(&self.horizon);
         is_there.then_some(()).ok_or(RestoreError::Row("shard"))
     }
@@ -210,6 +219,7 @@ mod tests {
         let (mut shard, mut fx) = (shard(0, 0), Effects::default());
         assert_eq!(put(&mut shard, 5, &[10, 10], &mut fx), [1, 2]);
         assert_eq!(fx.wake, [(QueueId(3), 2)]);
+        assert_eq!(shard.view().bytes_taken, 20);
         let closing = ShardConfig {
             version: 2,
             closed: true,

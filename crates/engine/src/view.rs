@@ -60,6 +60,8 @@ pub struct ShardView {
     pub next: u64,
     /// It takes no more: `next` is its end.
     pub closed: bool,
+    /// Bytes that it has ever taken, partition keys included.
+    pub bytes_taken: u64,
 }
 
 /// Records of a log from a position on.

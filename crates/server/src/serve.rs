@@ -186,6 +186,7 @@ fn node_options(config: &Config) -> NodeOptions {
             .clone()
             .unwrap_or_else(|| config.http_listen.to_string()),
         partitions: config.partitions,
+        on_demand_window: Duration::from_secs(u64::from(config.on_demand_window_secs)),
     }
 }
 

@@ -80,6 +80,14 @@ pub const SHARD_COUNT_MAX: u32 = 10_000;
 pub const ON_DEMAND_STREAMS_MAX: u32 = 1_000;
 /// Shards that a stream in on-demand mode begins with.
 pub const ON_DEMAND_SHARDS: u32 = 4;
+/// Shards that a stream in on-demand mode grows to: 200 MiB a second, as AWS has it by default.
+pub const ON_DEMAND_SHARDS_MAX: u32 = 200;
+/// For how many days a stream in on-demand mode remembers what came at most.
+pub const ON_DEMAND_MEMORY_DAYS: u64 = 30;
+/// Calls of `GetRecords` that a shard answers in a second, where AWS's limits are kept.
+pub const SHARD_READS_PER_S: u32 = 5;
+/// Bytes that `GetRecords` reads of a shard in a second, where AWS's limits are kept.
+pub const SHARD_READ_BYTES_PER_S: u64 = 2_097_152;
 /// Consumers with enhanced fan-out of one stream.
 pub const STREAM_CONSUMERS_MAX: usize = 20;
 /// Tags of one stream or consumer.

@@ -1,4 +1,5 @@
 //! Sees what was begun on a stream to its end: shards that are new, that are split or merged, or past their retention.
+//! It also looks at what comes to streams in on-demand mode, and begins to split and merge their shards.
 //! It runs on every node and acts on the one that leads the catalog; whoever is interrupted, the next leader goes on.
 
 use std::collections::BTreeSet;
@@ -8,6 +9,7 @@ use futures::future::try_join_all;
 use levada_engine::proto::{ShardRow, StreamRow, StreamStatus};
 use levada_engine::replaced_shards;
 
+use super::on_demand::Watch;
 use super::reshard::{steps_towards, with_children};
 use crate::RouteError;
 use crate::broker::Broker;
@@ -19,9 +21,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 /// Runs until the process ends.
-pub(crate) async fn keep_streams(broker: Broker) {
+/// Streams in on-demand mode are looked at once in a window.
+pub(crate) async fn keep_streams(broker: Broker, on_demand_window: Duration) {
     let core = broker.core.clone();
     let (mut changes, mut led) = (core.catalog.subscribe(), core.led.subscribe());
+    let mut watch = Watch::new(on_demand_window);
     loop {
         // Before the look, so that what comes during it is not missed.
         changes.mark_unchanged();
@@ -34,6 +38,15 @@ pub(crate) async fn keep_streams(broker: Broker) {
                     pause = RETRY_PAUSE;
                 }
             }
+            for row in watch.look(&broker).await {
+                // Refused: somebody else was faster, and it is looked at again.
+                if let Err(error) = broker.change_stream(row).await {
+                    tracing::warn!(%error, "what is to be scaled is looked at again");
+                }
+            }
+            pause = pause.min(watch.due_in());
+        } else {
+            watch.forget();
         }
         tokio::select! {
             _ = tokio::time::timeout(pause, changes.changed()) => {}

@@ -4,7 +4,9 @@
 //! first, and its children take records when that is applied: a key's order survives. Who finds it closed waits for the
 //! children.
 
+mod budget;
 mod keeper;
+mod on_demand;
 mod read;
 mod reshard;
 mod write;
@@ -22,6 +24,7 @@ use levada_types::{AccountId, PartitionId, QueueId, Region, Timestamp};
 use crate::RouteError;
 use crate::broker::{Broker, Change, unexpected};
 
+pub(crate) use budget::ReadBudgets;
 pub(crate) use keeper::keep_streams;
 pub(crate) use read::answer;
 pub use read::{ShardEnds, ShardRead};

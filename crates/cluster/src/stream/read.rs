@@ -38,6 +38,8 @@ pub struct ShardRead {
     pub behind_ms: u64,
     /// The shard is closed, and nothing of it is left to read.
     pub at_end: bool,
+    /// The shard was read as much as its limits allow, and was not read.
+    pub throttled: bool,
 }
 
 /// Where a shard begins and ends, as its leader knows it.
@@ -49,6 +51,8 @@ pub struct ShardEnds {
     pub next: u64,
     /// The first position of a record that arrived at the time that was asked for, or later; `next` if there is none.
     pub since: u64,
+    /// Bytes that it has ever taken, partition keys included.
+    pub bytes_taken: u64,
 }
 
 impl Broker {
@@ -60,9 +64,31 @@ impl Broker {
         records_max: usize,
         bytes_max: usize,
     ) -> Result<ShardRead, RouteError> {
+        self.read(shard, from, records_max, bytes_max, false).await
+    }
+
+    /// The same within AWS's limits of reading a shard: its leader counts, and so it is the leader that is read.
+    pub async fn read_shard_within_limits(
+        &self,
+        shard: &ShardRow,
+        from: u64,
+        records_max: usize,
+        bytes_max: usize,
+    ) -> Result<ShardRead, RouteError> {
+        self.read(shard, from, records_max, bytes_max, true).await
+    }
+
+    async fn read(
+        &self,
+        shard: &ShardRow,
+        from: u64,
+        records_max: usize,
+        bytes_max: usize,
+        limited: bool,
+    ) -> Result<ShardRead, RouteError> {
         let partition = PartitionId(shard.partition);
         let route = self.core.route(partition).ok_or(RouteError::Unavailable)?;
-        if let Some(group) = route.group() {
+        if let Some(group) = route.group().filter(|_| !limited) {
             let found = read_here(
                 &self.core,
                 &group,
@@ -80,6 +106,7 @@ impl Broker {
             from,
             records_max: u32::try_from(records_max).unwrap_or(u32::MAX),
             bytes_max: bytes_max as u64,
+            limited,
         };
         let reply = self
             .ask_leader(partition, method::READ_SHARD, &request)
@@ -91,6 +118,7 @@ impl Broker {
             next: reply.next,
             behind_ms: reply.behind_ms,
             at_end: reply.at_end,
+            throttled: reply.throttled,
         })
     }
 
@@ -143,7 +171,21 @@ impl Broker {
             horizon: reply.horizon,
             next: reply.next,
             since: reply.since,
+            bytes_taken: reply.bytes_taken,
         })
+    }
+
+    /// The position that an open shard's next record gets, and how many bytes it has ever taken: as this node's copy
+    /// has it, or else the leader's.
+    pub(super) async fn shard_progress(&self, shard: &ShardRow) -> Result<(u64, u64), RouteError> {
+        let partition = PartitionId(shard.partition);
+        let group = self.core.route(partition).and_then(|route| route.group());
+        let view = group.and_then(|group| group.read(|p| p.shard(log_of(shard))));
+        if let Some(view) = view {
+            return Ok((view.next, view.bytes_taken));
+        }
+        let ends = self.shard_ends(shard, None).await?;
+        Ok((ends.next, ends.bytes_taken))
     }
 
     /// Has the partition's leader answer, whoever that is by the end of the request.
@@ -204,10 +246,19 @@ async fn answer_read(
 ) -> Result<Bytes, RemoteError> {
     let request = peer::ReadShardRequest::decode(body).map_err(malformed)?;
     let group = led(core, partition).await?;
+    let log = QueueId(request.log);
+    if request.limited && !core.read_budgets.takes_call(log, group.now()) {
+        let reply = peer::ReadShardReply {
+            next: request.from,
+            throttled: true,
+            ..peer::ReadShardReply::default()
+        };
+        return Ok(reply.encode_to_vec().into());
+    }
     let read = read_here(
         core,
         &group,
-        QueueId(request.log),
+        log,
         request.from,
         request.records_max as usize,
         usize::try_from(request.bytes_max).unwrap_or(usize::MAX),
@@ -220,6 +271,10 @@ async fn answer_read(
         next: request.from,
         ..ShardRead::default()
     });
+    if request.limited {
+        let bytes = read.records.iter().map(|r| r.payload.len() as u64).sum();
+        core.read_budgets.count_bytes(log, bytes);
+    }
     let reply = peer::ReadShardReply {
         records: read
             .records
@@ -229,6 +284,7 @@ async fn answer_read(
         next: read.next,
         behind_ms: read.behind_ms,
         at_end: read.at_end,
+        throttled: false,
     };
     Ok(reply.encode_to_vec().into())
 }
@@ -243,6 +299,7 @@ async fn answer_ends(
     let group = led(core, partition).await?;
     let view = group.read(|p| p.shard(log));
     let (horizon, next) = view.map_or((1, 1), |view| (view.horizon, view.next));
+    let bytes_taken = view.map_or(0, |view| view.bytes_taken);
     let since = match request.since {
         Some(at) => first_since(core, &group, log, Timestamp::from_millis(at)).await,
         None => next,
@@ -251,6 +308,7 @@ async fn answer_ends(
         horizon,
         next,
         since: since.clamp(horizon, next),
+        bytes_taken,
     };
     Ok(reply.encode_to_vec().into())
 }
@@ -330,6 +388,7 @@ async fn read_here(
         next,
         behind_ms,
         at_end: view.closed && next >= view.next,
+        throttled: false,
     }))
 }
 

@@ -99,9 +99,16 @@ pub(super) fn mode_of(row: &StreamRow) -> StreamModeDetails {
 
 /// The rates that it is ready for: what was asked for, as there is nothing to warm.
 pub(super) fn warm_throughput_of(row: &StreamRow) -> WarmThroughput {
+    let open = row
+        .shards
+        .iter()
+        .filter(|s| !s.pending && s.end == 0)
+        .count();
+    let open = u32::try_from(open).unwrap_or(u32::MAX);
     WarmThroughput {
         target_mibps: Some(row.warm_mib_per_s),
-        current_mibps: Some(row.warm_mib_per_s),
+        // A shard takes one.
+        current_mibps: Some(row.warm_mib_per_s.min(open)),
     }
 }
 

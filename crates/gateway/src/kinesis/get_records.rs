@@ -26,11 +26,18 @@ pub(super) async fn call(
     unless_rehearsed(request.dry_run)?;
     let records_max = request.limit.and_then(|limit| usize::try_from(limit).ok());
     let records_max = records_max.unwrap_or(GET_RECORDS_MAX as usize);
-    let read = cx
-        .broker
-        .read_shard(shard, iterator.position, records_max, RECORDS_BYTES_MAX)
-        .await
-        .map_err(|error| refusal::of_route(error, &stream))?;
+    let (broker, from) = (cx.broker, iterator.position);
+    let read = if stream.row.limited {
+        let read = broker.read_shard_within_limits(shard, from, records_max, RECORDS_BYTES_MAX);
+        read.await
+    } else {
+        let read = broker.read_shard(shard, from, records_max, RECORDS_BYTES_MAX);
+        read.await
+    };
+    let read = read.map_err(|error| refusal::of_route(error, &stream))?;
+    if read.throttled {
+        return Err(refusal::throttled(&shards::id_of(shard.number).to_string(), &stream).into());
+    }
     let child_shards = if read.at_end {
         shards::children_at_end(cx, &stream, shard.number).await?
     } else {

@@ -67,6 +67,7 @@ impl Front {
             http_address: listening.local_address().to_string(),
             zone: String::new(),
             partitions: 2,
+            on_demand_window: levada_cluster::ON_DEMAND_WINDOW_DEFAULT,
         };
         let node = Node::start(options).await.unwrap();
         node.wait_ready().await;

@@ -11,7 +11,9 @@ use levada_gateway::AdminCallers;
 use levada_types::{AccountId, QueueName, Region};
 use serde::de::{Deserialize, Deserializer, Error};
 
-use super::{DELETED_NAME_WAIT_SECS_MAX, LogFormat, PARTITIONS_MAX, Queue};
+use super::{
+    DELETED_NAME_WAIT_SECS_MAX, LogFormat, ON_DEMAND_WINDOW_SECS_MAX, PARTITIONS_MAX, Queue,
+};
 
 pub(super) const ADDRESS_EXPECTED: &str = "an IP address and a port such as 127.0.0.1:4566";
 pub(super) const MEMBER_EXPECTED: &str =
@@ -86,6 +88,8 @@ pub(super) struct Sqs {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Kinesis {
     pub(super) limits: Option<bool>,
+    #[serde(deserialize_with = "on_demand_window_secs")]
+    pub(super) on_demand_window_secs: Option<u32>,
 }
 
 /// `[log]`
@@ -239,6 +243,10 @@ fn partitions<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u32>, D::Error> 
 
 fn deleted_name_wait_secs<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u32>, D::Error> {
     within(d, 0, DELETED_NAME_WAIT_SECS_MAX)
+}
+
+fn on_demand_window_secs<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u32>, D::Error> {
+    within(d, 1, ON_DEMAND_WINDOW_SECS_MAX)
 }
 
 fn callers<'de, D: Deserializer<'de>>(d: D) -> Result<Option<AdminCallers>, D::Error> {

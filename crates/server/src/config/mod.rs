@@ -26,6 +26,8 @@ const PARTITIONS_MAX: u32 = 1_024;
 /// What AWS says: a name can be taken again 60 s after its queue was deleted.
 const DELETED_NAME_WAIT_SECS_DEFAULT: u32 = 60;
 const DELETED_NAME_WAIT_SECS_MAX: u32 = 60;
+const ON_DEMAND_WINDOW_SECS_DEFAULT: u32 = 60;
+const ON_DEMAND_WINDOW_SECS_MAX: u32 = 900;
 
 /// A node's configuration, complete and checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +50,8 @@ pub struct Config {
     pub deleted_name_wait_secs: u32,
     /// Whether shards of new streams take no more in a second than AWS's do.
     pub kinesis_limits: bool,
+    /// For how long what comes to a stream in on-demand mode is counted before its shards are split or merged, in seconds.
+    pub on_demand_window_secs: u32,
     /// Who may operate the cluster over HTTP.
     pub admin_callers: AdminCallers,
     /// What is logged.
@@ -297,6 +301,10 @@ fn complete(
             .deleted_name_wait_secs
             .unwrap_or(DELETED_NAME_WAIT_SECS_DEFAULT),
         kinesis_limits: file.kinesis.limits.unwrap_or(false),
+        on_demand_window_secs: file
+            .kinesis
+            .on_demand_window_secs
+            .unwrap_or(ON_DEMAND_WINDOW_SECS_DEFAULT),
         admin_callers: file.admin.callers.unwrap_or_default(),
         log: Log {
             filter: file.log.filter.unwrap_or_else(|| "info".to_owned()),

@@ -101,14 +101,31 @@ impl Client {
         self.exchange(request.as_bytes()).await
     }
 
-    /// Calls an action of SQS; gives the body of the answer if it succeeded.
-    pub(crate) async fn call(&mut self, action: &str, body: &str) -> Result<Vec<u8>, Error> {
+    /// `POST /` with these headers.
+    pub(crate) async fn post_with(
+        &mut self,
+        headers: &[(&str, String)],
+        body: &str,
+    ) -> Result<Answer, Error> {
+        let headers: String = headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}\r\n"))
+            .collect();
         let request = format!(
-            "POST / HTTP/1.1\r\nhost: {}\r\nx-amz-target: AmazonSQS.{action}\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {}\r\n\r\n{body}",
+            "POST / HTTP/1.1\r\nhost: {}\r\n{headers}content-length: {}\r\n\r\n{body}",
             self.host,
             body.len(),
         );
-        let answer = self.exchange(request.as_bytes()).await?;
+        self.exchange(request.as_bytes()).await
+    }
+
+    /// Calls an action of SQS; gives the body of the answer if it succeeded.
+    pub(crate) async fn call(&mut self, action: &str, body: &str) -> Result<Vec<u8>, Error> {
+        let headers = [
+            ("x-amz-target", format!("AmazonSQS.{action}")),
+            ("content-type", "application/x-amz-json-1.0".to_owned()),
+        ];
+        let answer = self.post_with(&headers, body).await?;
         if answer.status == 200 {
             return Ok(answer.body);
         }

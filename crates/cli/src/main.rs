@@ -1,4 +1,4 @@
-//! The `levada` binary: `serve`, `cluster`, `doctor`, `backup`, `restore`, `kubernetes`, `bench`, `version`.
+//! The `levada` binary: `serve`, `cluster`, `lease`, `doctor`, `backup`, `restore`, `kubernetes`, `bench`, `version`.
 
 mod backup;
 mod bench;
@@ -6,6 +6,7 @@ mod client;
 mod cluster;
 mod doctor;
 mod kubernetes;
+mod lease;
 mod place;
 mod s3;
 
@@ -58,6 +59,9 @@ docs/configuration.md describes every setting.")]
     /// Look at a cluster, and operate it.
     #[command(subcommand)]
     Cluster(cluster::Command),
+    /// Who reads which shard of a stream, and how far behind.
+    #[command(subcommand)]
+    Lease(lease::Command),
     /// Look at a configuration, a data directory and a running cluster, and say what is wrong.
     Doctor(doctor::Options),
     /// What a pod of a StatefulSet runs beside its node.
@@ -77,6 +81,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve { config } => return serve(config),
         Command::Cluster(command) => run(cluster::run(command)),
+        Command::Lease(command) => run(lease::run(command)),
         Command::Doctor(options) => return run(doctor::run(options)).unwrap_or_else(failed),
         Command::Kubernetes(command) => run(kubernetes::run(command)),
         Command::Backup(options) => run(backup::back_up(options)),

@@ -1,0 +1,30 @@
+"""What the docs show of a program in another language is what the programs under tests/interop run."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ENDPOINT = '"http://127.0.0.1:4566"'
+# By the language of a block: the program, and what it says instead of the endpoint.
+PROGRAMS = {
+    "js": ("javascript/kinesis.test.js", "process.env.LEVADA_ENDPOINT"),
+    "go": ("go/kinesis_test.go", 'os.Getenv("LEVADA_ENDPOINT")'),
+    "rust": ("rust/tests/kinesis.rs", "endpoint"),
+    "java": ("java/src/test/java/dev/levada/interop/KinesisTest.java", 'System.getenv("LEVADA_ENDPOINT")'),
+}
+
+
+def blocks(path, language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", path.read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("language", PROGRAMS)
+def test_the_lines_for_another_language_are_those_that_run(language):
+    program, endpoint = PROGRAMS[language]
+    source = " ".join((ROOT / "tests/interop" / program).read_text().split())
+    shown = blocks(ROOT / "docs/kinesis.md", language)
+    assert len(shown) == 1
+    wanted = " ".join(shown[0].replace(ENDPOINT, endpoint).split())
+    assert ENDPOINT in shown[0] and wanted in source, wanted

@@ -135,6 +135,13 @@ pub(crate) fn holding(mut answer: Answer, share: Option<Share>) -> Answer {
     answer
 }
 
+/// Adds the checksum of the body, by which clients of DynamoDB tell a damaged answer.
+pub(crate) fn checked(mut answer: Answer, crc32: u32) -> Answer {
+    answer.headers_mut().insert(CRC32, HeaderValue::from(crc32));
+    answer
+}
+
+const CRC32: HeaderName = HeaderName::from_static("x-amz-crc32");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
 

@@ -12,6 +12,7 @@ mod answer;
 mod body;
 mod caller;
 mod connection;
+mod dynamodb;
 mod front;
 mod kinesis;
 pub mod limits;

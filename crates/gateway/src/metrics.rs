@@ -5,8 +5,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use levada_wire::kinesis;
 use levada_wire::sqs::Action;
+use levada_wire::{dynamodb, kinesis};
 
 /// Upper bounds of the histograms' buckets, in microseconds; a last bucket has none. The long ones are
 /// for long polls.
@@ -16,8 +16,9 @@ pub const LATENCY_BOUNDS_MICROS: [u64; 16] = [
 ];
 
 const BUCKETS: usize = LATENCY_BOUNDS_MICROS.len() + 1;
-/// Actions of SQS, then those of Kinesis, then `GetCallerIdentity`, then what was no action.
-const ACTIONS: usize = Action::ALL.len() + kinesis::Action::ALL.len() + 2;
+/// Actions of SQS, then those of Kinesis, then those of DynamoDB, then `GetCallerIdentity`, then what was no action.
+const ACTIONS: usize = DYNAMODB_FROM + dynamodb::Action::ALL.len() + 2;
+const DYNAMODB_FROM: usize = Action::ALL.len() + kinesis::Action::ALL.len();
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,11 +118,19 @@ impl Slot {
         Self(Action::ALL.len() + action as usize)
     }
 
+    /// An action of DynamoDB.
+    pub(crate) const fn dynamodb(action: dynamodb::Action) -> Self {
+        Self(DYNAMODB_FROM + action as usize)
+    }
+
     fn name(self) -> &'static str {
         if let Some(action) = Action::ALL.get(self.0) {
             return action.name();
         }
-        match kinesis::Action::ALL.get(self.0 - Action::ALL.len()) {
+        if let Some(action) = kinesis::Action::ALL.get(self.0 - Action::ALL.len()) {
+            return action.name();
+        }
+        match dynamodb::Action::ALL.get(self.0 - DYNAMODB_FROM) {
             Some(action) => action.name(),
             None if self.0 == Self::STS.0 => "GetCallerIdentity",
             None => "unknown",
@@ -235,6 +244,9 @@ mod tests {
         }
         for action in kinesis::Action::ALL {
             assert_eq!(Slot::kinesis(*action).name(), action.name());
+        }
+        for action in dynamodb::Action::ALL {
+            assert_eq!(Slot::dynamodb(*action).name(), action.name());
         }
         assert_eq!(Slot::STS.name(), "GetCallerIdentity");
         assert_eq!(Slot::UNKNOWN.name(), "unknown");

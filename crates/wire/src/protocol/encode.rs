@@ -154,7 +154,10 @@ pub fn encode_error(
                 "InternalFailure" => "InternalFailureException",
                 bare => bare,
             },
-            Service::Sqs | Service::Sts => error.json_type,
+            Service::DynamoDb if error.bare_type() == "InternalFailure" => {
+                "com.amazonaws.dynamodb.v20120810#InternalServerError"
+            }
+            Service::Sqs | Service::Sts | Service::DynamoDb => error.json_type,
         };
         let body = if error.bare_type() == "SerializationException" {
             document(&SerializationErrorBody { __type, message }, 384, protocol)

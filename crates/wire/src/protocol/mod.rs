@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Uri, header};
 
 use crate::error::AwsError;
-use crate::{kinesis, sqs, sts};
+use crate::{dynamodb, kinesis, sqs, sts};
 pub use encode::{Encoded, Output, encode_document, encode_error, encode_output};
 pub(crate) use encode::{ServiceErrorBody, document};
 use form::Form;
@@ -63,6 +63,8 @@ pub enum Service {
     Sts,
     /// Streams.
     Kinesis,
+    /// Tables.
+    DynamoDb,
 }
 
 impl Service {
@@ -72,6 +74,7 @@ impl Service {
             Self::Sqs => "sqs",
             Self::Sts => "sts",
             Self::Kinesis => "kinesis",
+            Self::DynamoDb => "dynamodb",
         }
     }
 
@@ -80,8 +83,9 @@ impl Service {
         match self {
             Self::Sqs => "http://queue.amazonaws.com/doc/2012-11-05/",
             Self::Sts => "https://sts.amazonaws.com/doc/2011-06-15/",
-            // It never spoke Query; an error must be in some namespace all the same.
+            // These never spoke Query; an error must be in some namespace all the same.
             Self::Kinesis => "http://kinesis.amazonaws.com/doc/2013-12-02",
+            Self::DynamoDb => "http://dynamodb.amazonaws.com/doc/2012-08-10",
         }
     }
 }
@@ -95,6 +99,8 @@ pub enum Call {
     Sts(sts::Request),
     /// To Kinesis Data Streams.
     Kinesis(kinesis::Request),
+    /// To DynamoDB.
+    DynamoDb(dynamodb::Request),
 }
 
 /// What a request turned out to be. The protocol is always known, so that an error can be answered
@@ -115,11 +121,13 @@ pub struct Incoming {
 /// as `\u00XX` is 6 MiB; a form's `%XX` makes it 3. The gateway refuses longer ones while it reads.
 pub const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The same of a request to Kinesis: records of 10 MiB are 13.4 MiB in base64, and 500 keys and their names want room.
+/// A batch of 25 items of 400 KiB in DynamoDB is as long.
 pub const STREAM_BODY_BYTES_MAX: usize = 15 * 1024 * 1024;
 
 /// The most bytes of the body of a request with this head.
 pub fn body_bytes_max(headers: &HeaderMap) -> usize {
-    if service_of_target(headers) == Some(Service::Kinesis) {
+    let service = service_of_target(headers);
+    if matches!(service, Some(Service::Kinesis | Service::DynamoDb)) {
         STREAM_BODY_BYTES_MAX
     } else {
         BODY_BYTES_MAX
@@ -145,6 +153,7 @@ fn service_of_target(headers: &HeaderMap) -> Option<Service> {
 fn service_of_prefix(prefix: &str) -> Service {
     match prefix {
         kinesis::TARGET_PREFIX => Service::Kinesis,
+        dynamodb::TARGET_PREFIX => Service::DynamoDb,
         _ => Service::Sqs,
     }
 }
@@ -167,7 +176,12 @@ fn decode_json(target: &str, headers: &HeaderMap, body: &[u8]) -> Incoming {
         action: "",
         call: Err(AwsError::unknown_operation()),
     };
-    if service == Service::Kinesis {
+    if service == Service::DynamoDb {
+        if let Some(action) = dynamodb::Action::from_name(name) {
+            incoming.action = action.name();
+            incoming.call = dynamodb::Request::decode(action, body).map(Call::DynamoDb);
+        }
+    } else if service == Service::Kinesis {
         if let Some(action) = kinesis::Action::from_name(name) {
             incoming.action = action.name();
             incoming.call = kinesis::Request::decode(action, protocol, body).map(Call::Kinesis);

@@ -58,8 +58,8 @@ def test_a_table_is_made_described_and_deleted(dynamodb, other_dynamodb):
         other_dynamodb.put_item(TableName=name, Item={"leaseKey": s("a")})
     # A table of the same name is another one.
     lease_table(other_dynamodb, name)
-    assert everything(dynamodb, TableName=name) == []
-    dynamodb.delete_table(TableName=name)
+    assert everything(other_dynamodb, TableName=name) == []
+    other_dynamodb.delete_table(TableName=name)
 
 
 def test_a_protected_table_stays(dynamodb):

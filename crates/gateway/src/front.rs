@@ -30,7 +30,7 @@ use crate::limits::{BODIES_BYTES_MAX, RECORD_ANSWERS_BYTES_MAX};
 use crate::metrics::{Outcome, RequestMetrics, Slot};
 use crate::operate::{self, AdminCallers};
 use crate::random::{Uuid, UuidText};
-use crate::{dynamodb, sqs, sts};
+use crate::{cloudwatch, dynamodb, sqs, sts};
 
 /// Settings of the front.
 #[derive(Clone, Debug)]
@@ -279,6 +279,11 @@ impl Gateway {
             (Ok(Call::Sts(request)), Ok(caller)) => {
                 slot = Slot::STS;
                 Ok(sts::call(&caller, request).encode(protocol, request_id.as_str()))
+            }
+            (Ok(Call::CloudWatch(request)), Ok(caller)) => {
+                slot = Slot::CLOUDWATCH;
+                cloudwatch::call(self.metrics.reports(), &caller, &request)
+                    .map(|r| r.encode(protocol, request_id.as_str()))
             }
             (Ok(Call::DynamoDb(request)), Ok(caller)) => {
                 slot = Slot::dynamodb(request.action());

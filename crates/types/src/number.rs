@@ -185,11 +185,6 @@ impl Number {
             .map_or(0, |n| n as usize + 1);
         digits.div_ceil(2) + 1 + usize::from(self.negative)
     }
-
-    /// The number as an index, if it is a whole one that fits.
-    pub fn to_usize(&self) -> Option<usize> {
-        self.to_string().parse().ok()
-    }
 }
 
 impl From<u64> for Number {

@@ -110,13 +110,22 @@ impl Broker {
         Ok(Ok(table))
     }
 
-    /// Removes a table on the version that it was read in; its partition's leader sees it and drops what it holds.
+    /// Removes a table on the version that it was read in, and what it holds.
     pub async fn drop_table(&self, table: &Table) -> Change<()> {
         let drop = DropTable {
             table: table.row.table,
             if_version: table.row.version,
         };
-        self.plain_change(catalog::Kind::DropTable(drop)).await
+        let dropped = self.plain_change(catalog::Kind::DropTable(drop)).await?;
+        if dropped.is_ok() {
+            // So that no node that has yet to hear of it writes or reads any more. Without an answer the partition's
+            // leader does it when it sees the catalog.
+            let kind = command::Kind::DropQueue(proto::DropQueue {
+                queue: table.row.table,
+            });
+            let _ = self.write(table.partition(), kind).await;
+        }
+        Ok(dropped)
     }
 
     /// Brings a table's partition up to its row.

@@ -29,7 +29,12 @@ pub(super) async fn query(
     cx: &Context<'_>,
     request: QueryRequest,
 ) -> Result<PageResponse, Failure> {
-    let table = cx.table(request.table_name.as_deref()).await?;
+    let table = table_of(
+        cx,
+        request.table_name.as_deref(),
+        request.index_name.as_deref(),
+    )
+    .await?;
     let own = keys::schema(&table);
     let index = match &request.index_name {
         Some(name) => Some(keys::index(&table, name)?),
@@ -59,7 +64,12 @@ pub(super) async fn query(
 
 pub(super) async fn scan(cx: &Context<'_>, request: ScanRequest) -> Result<PageResponse, Failure> {
     let parts = request.parts()?;
-    let table = cx.table(request.table_name.as_deref()).await?;
+    let table = table_of(
+        cx,
+        request.table_name.as_deref(),
+        request.index_name.as_deref(),
+    )
+    .await?;
     let index = match &request.index_name {
         Some(name) => Some(keys::index(&table, name)?),
         None => None,
@@ -79,6 +89,19 @@ pub(super) async fn scan(cx: &Context<'_>, request: ScanRequest) -> Result<PageR
         query.segments = segments;
     })
     .await
+}
+
+/// The table; as the catalog's leader has it, if this node has not heard of the index.
+async fn table_of(
+    cx: &Context<'_>,
+    given: Option<&str>,
+    index: Option<&str>,
+) -> Result<Arc<Table>, Failure> {
+    let table = cx.table(given).await?;
+    match index {
+        Some(name) if keys::index(&table, name).is_err() => cx.current(given).await,
+        _ => Ok(table),
+    }
 }
 
 async fn page(

@@ -380,3 +380,41 @@ pub(super) fn opt_items<S: Serializer>(list: &Option<Vec<Item>>, s: S) -> Result
         None => s.serialize_none(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dynamodb::PutItemRequest;
+
+    fn read(item: &str) -> Result<Item, AwsError> {
+        let body = format!(r#"{{"TableName":"t","Item":{item}}}"#);
+        let request: PutItemRequest = from_slice(body.as_bytes())?;
+        Ok(request.item.unwrap_or_default())
+    }
+
+    #[test]
+    fn values_are_written_as_they_were_read() {
+        let text = r#"{"b":{"B":"AP8="},"l":{"L":[{"N":"1.5"},{"M":{"k":{"S":""}}}]},"n":{"NULL":true},"s":{"SS":["a","b"]},"y":{"BOOL":false},"z":{"NS":["-1","2"]}}"#;
+        let item = read(text).unwrap();
+        assert_eq!(serde_json::to_string(&JsonItem(&item)).unwrap(), text);
+    }
+
+    #[test]
+    fn what_is_no_value_is_told_in_aws_words() {
+        for (item, told) in [
+            (r#"{"a":{}}"#, "Supplied AttributeValue is empty"),
+            (r#"{"a":{"S":"x","N":"1"}}"#, "has more than one datatypes set"),
+            (r#"{"a":{"N":"x"}}"#, "The parameter cannot be converted to a numeric value: x"),
+            (r#"{"a":{"NULL":false}}"#, "Null attribute value types must have the value of true"),
+            (r#"{"a":{"L":[{"SS":[]}]}}"#, "An string set  may not be empty"),
+            (r#"{"a":{"NS":["1","1.0"]}}"#, "Input collection [1, 1.0] contains duplicates."),
+        ] {
+            let error = read(item).unwrap_err();
+            assert_eq!(error.query_code, "ValidationException", "{item}");
+            assert!(error.message.contains(told), "{item}: {}", error.message);
+        }
+        for item in [r#"{"a":"x"}"#, r#"{"a":{"B":"%"}}"#, r#"{"a":{"BOOL":"x"}}"#] {
+            assert_eq!(read(item).unwrap_err().query_code, "MalformedInput", "{item}");
+        }
+    }
+}

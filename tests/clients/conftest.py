@@ -11,6 +11,7 @@ import uuid
 
 import pytest
 from support.aws import sqs_client
+from support.dynamodb import dynamodb_client, lease_table
 from support.kinesis import kinesis_client, wait_active
 from support.nodes import Cluster
 
@@ -111,6 +112,35 @@ def make_stream(kinesis):
 def stream(make_stream):
     """A stream of one shard."""
     return make_stream()
+
+
+@pytest.fixture
+def dynamodb(endpoint):
+    """A boto3 client of tables."""
+    return dynamodb_client(endpoint)
+
+
+@pytest.fixture
+def other_dynamodb(endpoints):
+    """A second one, by another node if there is one."""
+    return dynamodb_client(next(endpoints))
+
+
+@pytest.fixture
+def make_table(dynamodb):
+    """Creates tables with names of their own and deletes them afterwards."""
+    made = []
+
+    def make(**settings):
+        made.append(lease_table(dynamodb, **settings))
+        return made[-1]
+
+    yield make
+    for name in made:
+        try:
+            dynamodb.delete_table(TableName=name)
+        except Exception:  # noqa: BLE001 - a test may have deleted it, or the broker is what failed
+            pass
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-//! Queues and streams by name and by number, as a request looks them up: a cache over this node's copy of the
+//! Queues, streams and tables by name, and by number, as a request looks them up: a cache over this node's copy of the
 //! catalog, emptied whenever the catalog changes.
 
 use std::collections::{BTreeMap, HashMap};
@@ -11,8 +11,9 @@ use levada_types::{AccountId, QueueId, QueueName, Region};
 
 use crate::Queue;
 use crate::stream::{Stream, StreamsByName};
+use crate::table::{Table, TablesByName};
 
-/// Queues and streams that the cache holds at most; beyond that it starts anew.
+/// Queues, streams and tables that the cache holds at most; beyond that it starts anew.
 const CACHED_MAX: usize = 65_536;
 
 /// This node's copy of the catalog, for reading.
@@ -28,6 +29,7 @@ struct Cache {
     by_name: HashMap<(AccountId, Region, QueueName), Arc<Queue>>,
     by_id: BTreeMap<QueueId, Arc<Queue>>,
     streams: StreamsByName,
+    tables: TablesByName,
 }
 
 impl Directory {
@@ -88,6 +90,29 @@ impl Directory {
         Stream::from_row(row).map(Arc::new)
     }
 
+    /// The table of that name, as far as this node's copy goes.
+    pub(crate) fn table_by_name(
+        &self,
+        account: AccountId,
+        region: &Region,
+        name: &str,
+    ) -> Option<Arc<Table>> {
+        let key = (account, region.clone(), name.into());
+        if let Some(table) = self.cached(|cache| cache.tables.get(&key).cloned()) {
+            return Some(table);
+        }
+        let generation = self.catalog.events().catalog_generation();
+        let row = self.read(|catalog| {
+            let account = account.to_string();
+            let row = catalog.table_by_name(&account, region.as_str(), name);
+            row.cloned()
+        })?;
+        let table = Arc::new(Table::from_row(row)?);
+        let mut cache = self.writable(generation);
+        cache.tables.insert(key, table.clone());
+        Some(table)
+    }
+
     fn cached<T>(&self, look: impl FnOnce(&Cache) -> Option<Arc<T>>) -> Option<Arc<T>> {
         let cache = self.cache.read().unwrap_or_else(|e| e.into_inner());
         if cache.generation == self.catalog.events().catalog_generation() {
@@ -112,7 +137,7 @@ impl Directory {
     /// The cache of that generation of the catalog, with room.
     fn writable(&self, generation: u64) -> RwLockWriteGuard<'_, Cache> {
         let mut cache = self.cache.write().unwrap_or_else(|e| e.into_inner());
-        let count = cache.by_id.len() + cache.streams.len();
+        let count = cache.by_id.len() + cache.streams.len() + cache.tables.len();
         if cache.generation != generation || count >= CACHED_MAX {
             *cache = Cache {
                 generation,
@@ -122,12 +147,13 @@ impl Directory {
         cache
     }
 
-    /// Whether this copy knows that the queue, stream or shard's log was deleted. One that it has not heard of yet is not gone.
+    /// Whether this copy knows that the queue, stream, shard's log or table was deleted. One that it has not heard of yet is not gone.
     pub(crate) fn is_gone(&self, id: QueueId) -> bool {
         self.read(|catalog| {
             catalog.queue(id).is_none()
                 && catalog.stream(id.0).is_none()
                 && catalog.shard_of(id).is_none()
+                && catalog.table(id.0).is_none()
                 && catalog.next_queue_id() > id
         })
     }

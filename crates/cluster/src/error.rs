@@ -21,6 +21,9 @@ pub enum RouteError {
     /// The stream was deleted meanwhile.
     #[error("the stream does not exist")]
     NoSuchStream,
+    /// The table was deleted meanwhile.
+    #[error("the table does not exist")]
+    NoSuchTable,
     /// A message that the index names could not be read from any replica.
     #[error("a stored message could not be read: {0}")]
     Unreadable(String),

@@ -102,9 +102,11 @@ fn size_of(command: &Command) -> usize {
             .iter()
             .map(|r| r.data.len() + r.partition_key.len() + 16)
             .sum(),
-        Some(proto::command::Kind::Deliver(_) | proto::command::Kind::Catalog(_)) => {
-            command.encoded_len()
-        }
+        Some(
+            proto::command::Kind::Deliver(_)
+            | proto::command::Kind::Catalog(_)
+            | proto::command::Kind::WriteItems(_),
+        ) => command.encoded_len(),
         _ => 64,
     }
 }

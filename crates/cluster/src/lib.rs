@@ -7,8 +7,9 @@
 //! Beside it run, for each partition, the `driver` (wakes, time), `reconcile` (towards the catalog),
 //! `ship` (transfers) and `moves` (move tasks); and for the node `bootstrap` and `background`. What an
 //! operator asks for comes by `operations` and `backup`, and the `steward` sees a change of members to its end. Streams
-//! have a folder of their own, `stream`.
+//! have a folder of their own, `stream`, as have tables, `table`.
 
+mod ask;
 mod assignment;
 mod background;
 pub mod backup;
@@ -49,6 +50,7 @@ mod standing;
 mod start;
 mod steward;
 mod stream;
+mod table;
 mod waiters;
 
 pub(crate) mod proto {
@@ -72,3 +74,4 @@ pub use standing::empty_directory;
 pub use stream::{
     Put, Resharding, ShardEnds, ShardRead, Stream, StreamCounts, StreamRecord, hash_of,
 };
+pub use table::Table;

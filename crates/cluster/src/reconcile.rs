@@ -1,12 +1,12 @@
-//! Drives a partition that this node leads towards what the catalog says: its queues and shards configured as
-//! their rows say, none that was deleted, and the members that the cluster has.
+//! Drives a partition that this node leads towards what the catalog says: its queues, shards and tables configured
+//! as their rows say, none that was deleted, and the members that the cluster has.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use levada_engine::proto::{ConfigureQueue, ConfigureShard, DropQueue, command};
-use levada_engine::shard_config_of;
+use levada_engine::proto::{ConfigureQueue, ConfigureShard, ConfigureTable, DropQueue, command};
+use levada_engine::{shard_config_of, table_config_of};
 use levada_replica::{Group, GroupStatus, ProposeError};
 use levada_types::{LogId, NodeId, PartitionId, QueueId};
 
@@ -48,9 +48,12 @@ pub(crate) async fn reconcile(broker: Broker, route: Arc<Route>, group: Arc<Grou
     }
 }
 
-/// Queues and shards that are here by the catalog or by the partition itself.
+/// Queues, shards and tables that are here by the catalog or by the partition itself.
 fn all_logs(broker: &Broker, group: &Group) -> BTreeSet<LogId> {
-    let here: BTreeSet<LogId> = group.read(|p| p.queues().chain(p.shards()).collect());
+    let here: BTreeSet<LogId> = group.read(|p| {
+        let logs = p.queues().chain(p.shards());
+        logs.chain(p.tables()).collect()
+    });
     let mut logs = broker.core.directory.read(|catalog| -> BTreeSet<LogId> {
         let id = group.id().0;
         let queues = catalog
@@ -59,8 +62,10 @@ fn all_logs(broker: &Broker, group: &Group) -> BTreeSet<LogId> {
             .map(|row| QueueId(row.queue));
         let shards = catalog.streams().flat_map(|row| &row.shards);
         let shards = shards.filter(|shard| shard.partition == id);
+        let tables = catalog.tables().filter(|row| row.partition == id);
         queues
             .chain(shards.map(|shard| QueueId(shard.log)))
+            .chain(tables.map(|row| QueueId(row.table)))
             .collect()
     });
     logs.extend(here);
@@ -87,9 +92,36 @@ async fn reconcile_log(broker: &Broker, group: &Group, log: LogId) -> bool {
             command::Kind::DropQueue(DropQueue { queue: log.0 })
         }
         None if is_shard => return true,
-        None => return reconcile_queue(broker, group, log).await,
+        None => {
+            return match reconcile_table(broker, group, log).await {
+                Some(done) => done,
+                None => reconcile_queue(broker, group, log).await,
+            };
+        }
     };
     broker.write(group.id(), kind).await.is_ok()
+}
+
+/// None if it is no table, neither here nor in the catalog.
+async fn reconcile_table(broker: &Broker, group: &Group, table: QueueId) -> Option<bool> {
+    let have = group.read(|p| p.table_version(table));
+    let wanted = broker.core.directory.read(|catalog| {
+        let row = catalog.table(table.0)?;
+        (row.partition == group.id().0).then(|| table_config_of(row))
+    });
+    let kind = match (wanted, have) {
+        (Some(config), have) if have.is_none_or(|have| have < config.version) => {
+            command::Kind::ConfigureTable(ConfigureTable {
+                config: Some(config),
+            })
+        }
+        (None, Some(_)) if broker.core.directory.is_gone(table) => {
+            command::Kind::DropQueue(DropQueue { queue: table.0 })
+        }
+        (None, None) => return None,
+        _ => return Some(true),
+    };
+    Some(broker.write(group.id(), kind).await.is_ok())
 }
 
 async fn reconcile_queue(broker: &Broker, group: &Group, queue: QueueId) -> bool {

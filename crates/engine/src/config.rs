@@ -62,6 +62,17 @@ pub fn shard_config_of(stream: &proto::StreamRow, shard: &proto::ShardRow) -> pr
     }
 }
 
+/// The configuration of a table.
+pub fn table_config_of(row: &proto::TableRow) -> proto::TableConfig {
+    let indexes = row.indexes.iter().filter_map(|index| index.config.clone());
+    proto::TableConfig {
+        table: row.table,
+        version: row.config_version,
+        key: row.key.clone(),
+        indexes: indexes.collect(),
+    }
+}
+
 fn redrive(row: &proto::QueueRow, catalog: &Catalog) -> Option<proto::Redrive> {
     let policy = redrive_policy(row)?;
     let target = catalog.queue_by_arn(&policy.target)?;

@@ -19,12 +19,13 @@ mod remembered;
 mod shard;
 mod snapshot;
 mod standard;
+mod table;
 mod transfer;
 mod turn;
 mod view;
 
 pub use catalog::Catalog;
-pub use config::{config_of, replaced_shards, shard_config_of};
+pub use config::{config_of, replaced_shards, shard_config_of, table_config_of};
 pub use effects::{BlockRef, Effects, SealedBlock};
 pub use known::{NotKnown, read_proposal};
 pub use partition::Partition;
@@ -33,7 +34,7 @@ pub use transfer::{OutboxItem, OutboxKind, partition_of_group};
 pub use view::{Counts, Location, LogSlice, QueueView, ShardView};
 
 pub mod proto {
-    //! The commands of the log, compiled from `proto/levada/v1/command.proto`.
+    //! The commands of the log, compiled from `command.proto` and `tables.proto` in `proto/levada/v1/`.
     #![allow(missing_docs, unreachable_pub, clippy::all)]
     include!(concat!(env!("OUT_DIR"), "/levada.v1.rs"));
 }

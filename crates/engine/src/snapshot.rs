@@ -34,6 +34,8 @@ pub(crate) enum Table {
     OutboxItem = 0x06,
     /// By source: the highest number that was applied.
     Inbox = 0x07,
+    /// By token: a transaction that was done lately.
+    Transaction = 0x08,
     /// By queue, part, suffix.
     Queue = 0x10,
     /// The catalog's own; what follows the byte is up to it.

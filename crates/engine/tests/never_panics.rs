@@ -2,7 +2,8 @@
 
 use levada_engine::proto::{self, catalog, command};
 use levada_engine::{Effects, Partition};
-use levada_types::{PartitionId, Timestamp};
+use levada_types::attribute::encode_item;
+use levada_types::{AttributeValue, PartitionId, Timestamp};
 use proptest::prelude::*;
 use prost::Message;
 
@@ -164,6 +165,119 @@ fn on_queue() -> BoxedStrategy<command::Kind> {
     .boxed()
 }
 
+fn path() -> BoxedStrategy<proto::AttributePath> {
+    let step = prop_oneof![
+        3 => text().prop_map(proto::path_step::Kind::Name),
+        1 => small().prop_map(proto::path_step::Kind::Index),
+    ];
+    prop::collection::vec(prop::option::of(step), 0..3)
+        .prop_map(|kinds| proto::AttributePath {
+            steps: kinds
+                .into_iter()
+                .map(|kind| proto::PathStep { kind })
+                .collect(),
+        })
+        .boxed()
+}
+
+/// An encoded item of a key `a`, or of no key, or garbage.
+fn item() -> BoxedStrategy<bytes::Bytes> {
+    let value = || {
+        prop_oneof![
+            text().prop_map(AttributeValue::S),
+            number().prop_map(|n| AttributeValue::N(n.into())),
+            Just(AttributeValue::L(vec![AttributeValue::Null])),
+        ]
+    };
+    prop_oneof![
+        4 => (text(), value()).prop_map(|(key, other)| {
+            encode_item(&[("a".into(), AttributeValue::S(key)), ("b".into(), other)].into())
+        }),
+        2 => text().prop_map(|key| encode_item(&[("a".into(), AttributeValue::S(key))].into())),
+        1 => value().prop_map(|value| value.encode()),
+        1 => bytes(),
+    ]
+    .boxed()
+}
+
+fn on_table() -> BoxedStrategy<command::Kind> {
+    let test = prop_oneof![
+        path().prop_map(proto::condition_step::Kind::Exists),
+        path().prop_map(proto::condition_step::Kind::Absent),
+        (0..4_i32).prop_map(proto::condition_step::Kind::Combine),
+    ];
+    let condition = prop::collection::vec(test, 0..3).prop_map(|kinds| {
+        let steps = kinds
+            .into_iter()
+            .map(|kind| proto::ConditionStep { kind: Some(kind) });
+        steps.collect::<Vec<_>>()
+    });
+    let add = (path(), item()).prop_map(|(path, value)| proto::AddAction {
+        path: Some(path),
+        value,
+    });
+    let update = (
+        prop::collection::vec(path(), 0..3),
+        prop::collection::vec(add, 0..2),
+    )
+        .prop_map(|(remove, add)| proto::Update {
+            remove,
+            add,
+            ..Default::default()
+        });
+    let action = prop_oneof![
+        3 => item().prop_map(proto::item_write::Action::Put),
+        2 => update.prop_map(proto::item_write::Action::Update),
+        1 => Just(proto::item_write::Action::Delete(proto::WriteDelete {})),
+        1 => Just(proto::item_write::Action::Check(proto::WriteCheck {})),
+    ];
+    let write = (
+        number(),
+        item(),
+        condition,
+        prop::option::of(action),
+        0..6_i32,
+    )
+        .prop_map(
+            |(table, key, condition, action, returned)| proto::ItemWrite {
+                table,
+                version: 0,
+                key,
+                condition,
+                action,
+                returned,
+                item_on_failure: true,
+            },
+        );
+    let writes = (prop::collection::vec(write, 0..3), bytes()).prop_map(|(writes, token)| {
+        command::Kind::WriteItems(proto::WriteItems {
+            writes,
+            token,
+            fingerprint: bytes::Bytes::new(),
+        })
+    });
+    let key = || prop::option::of(text().prop_map(|name| proto::KeyPart { name, r#type: 0 }));
+    let configure =
+        (number(), number(), key(), key()).prop_map(|(table, version, hash, of_index)| {
+            let schema = |hash| Some(proto::KeySchema { hash, range: None });
+            let index = proto::IndexConfig {
+                name: "i".into(),
+                key: schema(of_index),
+                ..Default::default()
+            };
+            let config = proto::TableConfig {
+                table,
+                version,
+                key: schema(hash),
+                indexes: vec![index],
+            };
+            command::Kind::ConfigureTable(proto::ConfigureTable {
+                config: Some(config),
+            })
+        });
+    prop_oneof![5 => writes, 1 => configure].boxed()
+}
+
 fn transfer() -> BoxedStrategy<command::Kind> {
     let record = (number(), number(), bytes(), text(), number(), small()).prop_map(
         |(position, sent_at, message_id, group, dead_letter_source, received_before)| {
@@ -308,6 +422,7 @@ fn command() -> BoxedStrategy<proto::Command> {
         4 => send(),
         6 => on_queue(),
         3 => transfer(),
+        3 => on_table(),
         3 => prop::option::of(on_catalog()).prop_map(|kind| command::Kind::Catalog(proto::Catalog { kind })),
         1 => Just(command::Kind::Tick(proto::Tick {})),
     ];
@@ -358,7 +473,24 @@ fn seeded(id: PartitionId) -> Partition {
         });
         proto::Command { kind: Some(kind) }
     };
-    let commands = vec![configure(1, true), configure(2, false)];
+    let table = proto::TableConfig {
+        table: 3,
+        version: 1,
+        key: Some(proto::KeySchema {
+            hash: Some(proto::KeyPart {
+                name: "a".into(),
+                r#type: 0,
+            }),
+            range: None,
+        }),
+        ..Default::default()
+    };
+    let table = proto::Command {
+        kind: Some(command::Kind::ConfigureTable(proto::ConfigureTable {
+            config: Some(table),
+        })),
+    };
+    let commands = vec![configure(1, true), configure(2, false), table];
     let proposal = proto::Proposal {
         commands,
         ..Default::default()
@@ -374,6 +506,14 @@ fn read(partition: &Partition) {
         for position in [0, 1, 2, u64::MAX] {
             let _ = partition.locate(queue, position);
         }
+    }
+    for table in partition.tables() {
+        let _ = partition.query_table(&proto::QueryTable {
+            table: table.0,
+            rows_max: 10,
+            bytes_max: 1_000,
+            ..Default::default()
+        });
     }
     for to in partition.outbox_destinations() {
         let _ = partition.outbox(to, 10);

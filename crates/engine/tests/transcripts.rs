@@ -76,6 +76,7 @@ transcripts! {
     delay
     fair_queues
     fifo_groups
+    leases
     move_task
     purge
     retention

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
-use levada_wire::Encoded;
 use levada_wire::protocol::event_stream;
+use levada_wire::{Encoded, Protocol};
 use thiserror::Error;
 use tokio::sync::mpsc;
 
@@ -135,6 +135,14 @@ pub(crate) fn holding(mut answer: Answer, share: Option<Share>) -> Answer {
     answer
 }
 
+/// Adds the checksum of the body, by which clients of DynamoDB tell a damaged answer.
+pub(crate) fn checked(mut answer: Answer, crc32: u32) -> Answer {
+    answer.headers_mut().insert(CRC32, HeaderValue::from(crc32));
+    answer
+}
+
+const SMITHY_PROTOCOL: HeaderName = HeaderName::from_static("smithy-protocol");
+const CRC32: HeaderName = HeaderName::from_static("x-amz-crc32");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
 
@@ -148,6 +156,9 @@ pub(crate) fn encoded(encoded: Encoded, request_id: &UuidText) -> Answer {
         header::CONTENT_TYPE,
         HeaderValue::from_static(encoded.content_type),
     );
+    if encoded.content_type == Protocol::RpcCbor.content_type() {
+        headers.insert(SMITHY_PROTOCOL, HeaderValue::from_static("rpc-v2-cbor"));
+    }
     if let Ok(id) = HeaderValue::from_str(request_id.as_str()) {
         headers.insert(REQUEST_ID, id);
     }

@@ -12,10 +12,11 @@ use http::{Method, Request, StatusCode};
 use hyper::body::Incoming as IncomingBody;
 use levada_cluster::{Broker, RouteError};
 use levada_types::{AccountId, Region};
+use levada_wire::dynamodb::{DynamoDbError, DynamoDbErrorKind};
 use levada_wire::kinesis::KinesisError;
 use levada_wire::protocol::{BODY_BYTES_MAX, addressee, body_bytes_max, encode_error};
 use levada_wire::sqs::SqsError;
-use levada_wire::{AwsError, Call, Encoded, Fault, decode};
+use levada_wire::{AwsError, Call, Encoded, Fault, Service, decode};
 use tokio::sync::watch;
 use tracing::{debug, error};
 
@@ -29,7 +30,7 @@ use crate::limits::{BODIES_BYTES_MAX, RECORD_ANSWERS_BYTES_MAX};
 use crate::metrics::{Outcome, RequestMetrics, Slot};
 use crate::operate::{self, AdminCallers};
 use crate::random::{Uuid, UuidText};
-use crate::{sqs, sts};
+use crate::{cloudwatch, dynamodb, sqs, sts};
 
 /// Settings of the front.
 #[derive(Clone, Debug)]
@@ -75,6 +76,8 @@ impl std::fmt::Debug for Gateway {
 pub(crate) enum Failure {
     /// AWS's words for it.
     Aws(AwsError),
+    /// Those of DynamoDB, whose errors say more than a code and words.
+    DynamoDb(Box<DynamoDbError>),
     /// The cluster did not carry it out.
     Route(RouteError),
 }
@@ -97,6 +100,12 @@ impl From<KinesisError> for Failure {
     }
 }
 
+impl From<DynamoDbError> for Failure {
+    fn from(e: DynamoDbError) -> Self {
+        Self::DynamoDb(Box::new(e))
+    }
+}
+
 impl From<RouteError> for Failure {
     fn from(e: RouteError) -> Self {
         Self::Route(e)
@@ -113,12 +122,13 @@ impl Failure {
                 }
                 return error;
             }
+            Self::DynamoDb(error) => return (*error).into(),
             Self::Route(route) => route,
         };
         match route {
             RouteError::NoSuchQueue => SqsError::queue_does_not_exist().into(),
-            // Streams have words of their own for it, said where they are called.
-            RouteError::NoSuchStream => AwsError::internal_failure(),
+            // Streams and tables have words of their own for it, said where they are called.
+            RouteError::NoSuchStream | RouteError::NoSuchTable => AwsError::internal_failure(),
             RouteError::Overloaded => AwsError::throttling(),
             RouteError::Unavailable => {
                 debug!(%request_id, action, "no leader answered in time");
@@ -270,6 +280,26 @@ impl Gateway {
                 slot = Slot::STS;
                 Ok(sts::call(&caller, request).encode(protocol, request_id.as_str()))
             }
+            (Ok(Call::CloudWatch(request)), Ok(caller)) => {
+                slot = Slot::CLOUDWATCH;
+                cloudwatch::call(self.metrics.reports(), &caller, &request)
+                    .map(|r| r.encode(protocol, request_id.as_str()))
+            }
+            (Ok(Call::DynamoDb(request)), Ok(caller)) => {
+                slot = Slot::dynamodb(request.action());
+                match dynamodb::call(self, &caller, request).await {
+                    Ok(encoded) => {
+                        let claimed = self.record_answers.claim(encoded.body.len());
+                        claimed
+                            .map_err(|_| dynamodb::too_many_reads())
+                            .map(|claimed| {
+                                share = claimed;
+                                encoded
+                            })
+                    }
+                    Err(failure) => Err(failure),
+                }
+            }
             (Ok(Call::Kinesis(request)), Ok(caller)) => {
                 if kinesis::is_served(request.action()) {
                     slot = Slot::kinesis(request.action());
@@ -295,6 +325,15 @@ impl Gateway {
         };
         let (encoded, outcome) = match result {
             Ok(encoded) => (encoded, Outcome::Ok),
+            Err(Failure::DynamoDb(error)) => {
+                let is_too_much = error.kind == DynamoDbErrorKind::ProvisionedThroughputExceeded;
+                let outcome = if is_too_much {
+                    Outcome::Throttled
+                } else {
+                    Outcome::Refused
+                };
+                (error.encode(), outcome)
+            }
             Err(failure) => {
                 let error = failure.into_aws(incoming.action, request_id);
                 let encoded: Encoded = encode_error(&error, protocol, service, request_id.as_str());
@@ -302,7 +341,14 @@ impl Gateway {
             }
         };
         self.metrics.count(slot, outcome, begun.elapsed());
-        answer::holding(answer::encoded(encoded, request_id), share)
+        // Of no other service do clients look at it.
+        let crc32 = (service == Service::DynamoDb).then(|| crc32fast::hash(&encoded.body));
+        let answer = answer::encoded(encoded, request_id);
+        let answer = match crc32 {
+            Some(crc32) => answer::checked(answer, crc32),
+            None => answer,
+        };
+        answer::holding(answer, share)
     }
 
     /// Carries out an operation.

@@ -11,7 +11,9 @@ mod admin;
 mod answer;
 mod body;
 mod caller;
+mod cloudwatch;
 mod connection;
+mod dynamodb;
 mod front;
 mod kinesis;
 pub mod limits;
@@ -24,6 +26,7 @@ mod sts;
 mod watched_io;
 
 pub use admin::{Admin, AdminAnswer, Operation};
+pub use cloudwatch::{METRICS_MAX, MetricFigures, MetricId};
 pub use front::{Gateway, GatewayOptions};
 pub use listener::{Listening, listen};
 pub use metrics::{ActionFigures, LATENCY_BOUNDS_MICROS, Outcome, RequestMetrics};

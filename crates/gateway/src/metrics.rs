@@ -5,8 +5,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use levada_wire::kinesis;
 use levada_wire::sqs::Action;
+
+use crate::cloudwatch::{MetricFigures, MetricId, ReportedMetrics};
+use levada_wire::{dynamodb, kinesis};
 
 /// Upper bounds of the histograms' buckets, in microseconds; a last bucket has none. The long ones are
 /// for long polls.
@@ -16,8 +18,9 @@ pub const LATENCY_BOUNDS_MICROS: [u64; 16] = [
 ];
 
 const BUCKETS: usize = LATENCY_BOUNDS_MICROS.len() + 1;
-/// Actions of SQS, then those of Kinesis, then `GetCallerIdentity`, then what was no action.
-const ACTIONS: usize = Action::ALL.len() + kinesis::Action::ALL.len() + 2;
+/// Actions of SQS, then those of Kinesis, then those of DynamoDB, then `PutMetricData`, then `GetCallerIdentity`, then what was no action.
+const ACTIONS: usize = DYNAMODB_FROM + dynamodb::Action::ALL.len() + 3;
+const DYNAMODB_FROM: usize = Action::ALL.len() + kinesis::Action::ALL.len();
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +87,7 @@ pub struct RequestMetrics {
     connections: AtomicU64,
     connections_refused: AtomicU64,
     connections_overdue: AtomicU64,
+    reported: ReportedMetrics,
 }
 
 impl Default for RequestMetrics {
@@ -93,6 +97,7 @@ impl Default for RequestMetrics {
             connections: AtomicU64::new(0),
             connections_refused: AtomicU64::new(0),
             connections_overdue: AtomicU64::new(0),
+            reported: ReportedMetrics::default(),
         }
     }
 }
@@ -107,6 +112,9 @@ impl Slot {
     /// `GetCallerIdentity`.
     pub(crate) const STS: Self = Self(ACTIONS - 2);
 
+    /// `PutMetricData`.
+    pub(crate) const CLOUDWATCH: Self = Self(ACTIONS - 3);
+
     /// An action of SQS.
     pub(crate) const fn sqs(action: Action) -> Self {
         Self(action as usize)
@@ -117,12 +125,21 @@ impl Slot {
         Self(Action::ALL.len() + action as usize)
     }
 
+    /// An action of DynamoDB.
+    pub(crate) const fn dynamodb(action: dynamodb::Action) -> Self {
+        Self(DYNAMODB_FROM + action as usize)
+    }
+
     fn name(self) -> &'static str {
         if let Some(action) = Action::ALL.get(self.0) {
             return action.name();
         }
-        match kinesis::Action::ALL.get(self.0 - Action::ALL.len()) {
+        if let Some(action) = kinesis::Action::ALL.get(self.0 - Action::ALL.len()) {
+            return action.name();
+        }
+        match dynamodb::Action::ALL.get(self.0 - DYNAMODB_FROM) {
             Some(action) => action.name(),
+            None if self.0 == Self::CLOUDWATCH.0 => "PutMetricData",
             None if self.0 == Self::STS.0 => "GetCallerIdentity",
             None => "unknown",
         }
@@ -158,6 +175,16 @@ impl RequestMetrics {
     /// A connection was cut off because it overstayed one of its times.
     pub(crate) fn connection_overdue(&self) {
         self.connections_overdue.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Where what client libraries report is kept.
+    pub(crate) fn reports(&self) -> &ReportedMetrics {
+        &self.reported
+    }
+
+    /// What client libraries have reported, in order.
+    pub fn reported(&self) -> Vec<(MetricId, MetricFigures)> {
+        self.reported.all()
     }
 
     /// Connections that are open now.
@@ -236,6 +263,10 @@ mod tests {
         for action in kinesis::Action::ALL {
             assert_eq!(Slot::kinesis(*action).name(), action.name());
         }
+        for action in dynamodb::Action::ALL {
+            assert_eq!(Slot::dynamodb(*action).name(), action.name());
+        }
+        assert_eq!(Slot::CLOUDWATCH.name(), "PutMetricData");
         assert_eq!(Slot::STS.name(), "GetCallerIdentity");
         assert_eq!(Slot::UNKNOWN.name(), "unknown");
     }

@@ -6,7 +6,7 @@ use std::fmt::{Display, Write as _};
 use std::time::Duration;
 
 use levada_cluster::{Broker, ClusterStatus, NodeStats};
-use levada_gateway::{LATENCY_BOUNDS_MICROS, Outcome, RequestMetrics};
+use levada_gateway::{LATENCY_BOUNDS_MICROS, MetricFigures, Outcome, RequestMetrics};
 
 use crate::process::Process;
 
@@ -45,6 +45,7 @@ pub(crate) fn page(
     );
     write_process(&mut page);
     write_requests(&mut page, requests);
+    write_reported(&mut page, requests);
     if let Some(node) = node {
         write_queues(&mut page, node);
         write_partitions(&mut page, &node.status);
@@ -171,6 +172,49 @@ fn write_requests(page: &mut Page, requests: &RequestMetrics) {
             seconds(action.micros_sum),
         );
         page.line("levada_request_duration_seconds_count", &[label], sum);
+    }
+}
+
+/// What client libraries have reported to this node, as they would to CloudWatch.
+fn write_reported(page: &mut Page, requests: &RequestMetrics) {
+    let reported = requests.reported();
+    if reported.is_empty() {
+        return;
+    }
+    type Of = fn(&MetricFigures) -> f64;
+    let families: [(&str, &str, &str, Of); 4] = [
+        (
+            "levada_reported_values_total",
+            "counter",
+            "Values that were reported",
+            |f| f.count,
+        ),
+        ("levada_reported_sum", "gauge", "Their sum", |f| f.sum),
+        (
+            "levada_reported_minimum",
+            "gauge",
+            "The least of them",
+            |f| f.minimum,
+        ),
+        (
+            "levada_reported_maximum",
+            "gauge",
+            "The greatest of them",
+            |f| f.maximum,
+        ),
+    ];
+    for (name, kind, help, figure) in families {
+        page.family(name, kind, help);
+        for (id, figures) in &reported {
+            let labels: [(&str, &dyn Display); 5] = [
+                ("account", &id.account),
+                ("region", &id.region),
+                ("namespace", &id.namespace),
+                ("metric", &id.name),
+                ("dimensions", &id.dimensions),
+            ];
+            page.line(name, &labels, figure(figures));
+        }
     }
 }
 

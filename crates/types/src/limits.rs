@@ -130,3 +130,56 @@ pub const STREAM_RECEIPT_LEN_MAX: usize = 1_024;
 pub const QUEUE_STREAMS_MAX: usize = 10_000;
 /// Records that one call receives from it, acknowledges, hides or restores.
 pub const QUEUE_RECORDS_MAX: u32 = 10;
+
+// DynamoDB, as far as tables are served. Source: the public `dynamodb-2012-08-10` model and the service's quotas page.
+
+/// Least characters of a table's or an index's name.
+pub const TABLE_NAME_LEN_MIN: usize = 3;
+/// Characters in a table's or an index's name.
+pub const TABLE_NAME_LEN_MAX: usize = 255;
+/// Characters in a table's ARN, where one may stand for its name.
+pub const TABLE_ARN_LEN_MAX: usize = 1_024;
+/// Tables that an account may have in a region.
+pub const TABLES_MAX: usize = 2_500;
+/// Tables of one page of a listing.
+pub const TABLES_LISTED_MAX: u32 = 100;
+/// Global secondary indexes of a table.
+pub const TABLE_INDEXES_MAX: usize = 20;
+/// Attributes that an index may hold beside its keys.
+pub const INDEX_ATTRIBUTES_MAX: usize = 100;
+/// Tags of a table.
+pub const TABLE_TAGS_MAX: usize = 50;
+/// Bytes of an item, names and values.
+pub const ITEM_BYTES_MAX: usize = 400 * 1_024;
+/// Bytes of a hash key's value.
+pub const HASH_KEY_BYTES_MAX: usize = 2_048;
+/// Bytes of a range key's value.
+pub const RANGE_KEY_BYTES_MAX: usize = 1_024;
+/// Bytes of items that one query or scan looks at, before its filter.
+pub const TABLE_PAGE_BYTES_MAX: usize = 1_048_576;
+/// Bytes of an expression.
+pub const EXPRESSION_BYTES_MAX: usize = 4_096;
+/// Operators and functions in an expression.
+pub const EXPRESSION_OPERATORS_MAX: usize = 300;
+/// Bytes of the values and names that an expression is given.
+pub const EXPRESSION_VARIABLES_BYTES_MAX: usize = 2 * 1_024 * 1_024;
+/// Operands of `IN`.
+pub const IN_OPERANDS_MAX: usize = 100;
+/// Items of one `BatchGetItem`.
+pub const BATCH_GET_MAX: usize = 100;
+/// Bytes of the items that one `BatchGetItem` answers.
+pub const BATCH_GET_BYTES_MAX: usize = 16 * 1_024 * 1_024;
+/// Items of one `BatchWriteItem`.
+pub const BATCH_WRITE_MAX: usize = 25;
+/// Items of one transaction.
+pub const TRANSACTION_ITEMS_MAX: usize = 100;
+/// Bytes of the items of one transaction.
+pub const TRANSACTION_BYTES_MAX: usize = 4 * 1_024 * 1_024;
+/// Characters in a transaction's token.
+pub const TRANSACTION_TOKEN_LEN_MAX: usize = 36;
+/// For how long a transaction's token is remembered, in milliseconds.
+pub const TRANSACTION_TOKEN_MS: u64 = 600_000;
+/// Segments of a parallel scan.
+pub const SCAN_SEGMENTS_MAX: u32 = 1_000_000;
+/// Bytes of the items of all tables in one partition: ours, as they are held in memory.
+pub const PARTITION_TABLES_BYTES_MAX: u64 = 512 * 1_024 * 1_024;

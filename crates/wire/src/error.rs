@@ -232,7 +232,7 @@ impl AwsError {
     /// The value of `x-amzn-query-error`, by which clients that were written for the Query protocol
     /// find the code that they know. Only services that once spoke Query send it.
     pub fn query_error_header(&self, service: Service) -> Option<String> {
-        matches!(service, Service::Sqs)
+        matches!(service, Service::Sqs | Service::CloudWatch)
             .then(|| format!("{};{}", self.query_code, self.fault.as_str()))
     }
 }

@@ -7,6 +7,8 @@
 //!
 //! This crate must not know the engine or sockets, and it holds no state. The gateway calls it.
 
+pub mod cloudwatch;
+pub mod dynamodb;
 pub mod error;
 pub mod kinesis;
 pub mod protocol;

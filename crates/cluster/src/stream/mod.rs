@@ -232,8 +232,8 @@ impl Broker {
         }
     }
 
-    /// A partition for each of so many new shards: those with the fewest parts first.
-    fn place_shards(&self, count: usize) -> Vec<u32> {
+    /// A partition for each of so many new shards, or tables: those with the fewest parts first.
+    pub(crate) fn place_shards(&self, count: usize) -> Vec<u32> {
         let core = &self.core;
         // Before the catalog is read: this reads it, too, and its lock is held only once.
         let open = core.open_for_queues();

@@ -7,17 +7,18 @@ use bytes::Bytes;
 use levada_engine::LogSlice;
 use levada_engine::proto::{Record, ShardRow};
 use levada_replica::Group;
-use levada_rpc::{Class, RemoteError};
+use levada_rpc::RemoteError;
 use levada_storage::blocks::BlockId;
 use levada_types::{LogId, PartitionId, QueueId, Timestamp};
 use prost::Message as _;
 use tokio::time::Instant;
 
 use super::log_of;
-use crate::broker::{Broker, REQUEST_TIMEOUT};
+use crate::ask::{Asked, UNREADABLE};
+use crate::broker::Broker;
 use crate::core::Core;
 use crate::handler::malformed;
-use crate::proposer::{NO_REPLICA, NOT_LEADER};
+use crate::proposer::NOT_LEADER;
 use crate::{RouteError, method, proto as peer};
 
 /// How long a peer may take to answer a read.
@@ -109,7 +110,7 @@ impl Broker {
             limited,
         };
         let reply = self
-            .ask_leader(partition, method::READ_SHARD, &request)
+            .ask_leader(Asked::Shard, partition, method::READ_SHARD, &request)
             .await?;
         let reply = peer::ReadShardReply::decode(reply).map_err(|_| RouteError::Unavailable)?;
         let records = reply.records.into_iter().map(decode);
@@ -164,7 +165,7 @@ impl Broker {
         };
         let partition = PartitionId(shard.partition);
         let reply = self
-            .ask_leader(partition, method::SHARD_ENDS, &request)
+            .ask_leader(Asked::Shard, partition, method::SHARD_ENDS, &request)
             .await?;
         let reply = peer::ShardEndsReply::decode(reply).map_err(|_| RouteError::Unavailable)?;
         Ok(ShardEnds {
@@ -186,42 +187,6 @@ impl Broker {
         }
         let ends = self.shard_ends(shard, None).await?;
         Ok((ends.next, ends.bytes_taken))
-    }
-
-    /// Has the partition's leader answer, whoever that is by the end of the request.
-    async fn ask_leader(
-        &self,
-        partition: PartitionId,
-        method: u32,
-        request: &impl prost::Message,
-    ) -> Result<Bytes, RouteError> {
-        let body: Bytes = request.encode_to_vec().into();
-        let deadline = Instant::now() + REQUEST_TIMEOUT;
-        let route = self.core.route(partition).ok_or(RouteError::Unavailable)?;
-        loop {
-            let answer = match route.leader() {
-                Some(node) if node == self.core.node => {
-                    answer(&self.core, method, partition, body.clone())
-                        .await
-                        .ok()
-                }
-                Some(node) => match self.core.members.peer(node) {
-                    Some(peer) => peer
-                        .call(Class::Bulk, method, partition.0, body.clone(), READ_TIMEOUT)
-                        .await
-                        .ok(),
-                    None => None,
-                },
-                None => None,
-            };
-            if let Some(answer) = answer {
-                return Ok(answer);
-            }
-            if Instant::now() + LOOK_EVERY >= deadline {
-                return Err(RouteError::Unavailable);
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
     }
 }
 
@@ -265,7 +230,7 @@ async fn answer_read(
     );
     let read = read
         .await
-        .map_err(|e| RemoteError::new(NO_REPLICA, e.to_string()))?;
+        .map_err(|e| RemoteError::new(UNREADABLE, e.to_string()))?;
     // Not configured yet: as good as empty.
     let read = read.unwrap_or(ShardRead {
         next: request.from,

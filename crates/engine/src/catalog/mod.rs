@@ -1,4 +1,4 @@
-//! The catalog: queues, streams, move tasks and members, as partition 0 holds them.
+//! The catalog: queues, streams, tables, move tasks and members, as partition 0 holds them.
 //!
 //! A row names what exists; the partitions hold the messages. Every change goes through
 //! [`Catalog::apply`], called by the partition; the gateway and the cluster only read.
@@ -14,6 +14,7 @@ mod placement;
 mod queues;
 mod rows;
 mod streams;
+mod tables;
 #[cfg(test)]
 mod tests;
 
@@ -39,7 +40,7 @@ pub struct Catalog {
     /// Names of queues that were deleted lately, and the same by time so that they can be forgotten.
     deleted: BTreeMap<Name, Timestamp>,
     deleted_by_time: BTreeSet<(Timestamp, Name)>,
-    /// How many queues and shards have a part in each partition.
+    /// How many queues, shards and tables have a part in each partition.
     parts: BTreeMap<u32, usize>,
     next_queue: u64,
     move_tasks: BTreeMap<u64, proto::MoveTaskRow>,
@@ -48,6 +49,7 @@ pub struct Catalog {
     next_move_task: u64,
     members: members::Members,
     streams: streams::Streams,
+    tables: tables::Tables,
 }
 
 impl Default for Catalog {
@@ -65,6 +67,7 @@ impl Default for Catalog {
             next_move_task: 1,
             members: members::Members::default(),
             streams: streams::Streams::default(),
+            tables: tables::Tables::default(),
         }
     }
 }
@@ -120,7 +123,7 @@ impl Catalog {
         self.queues.get(self.by_name.get(&Name::of_arn(arn))?)
     }
 
-    /// How many queues and shards have a part in the partition.
+    /// How many queues, shards and tables have a part in the partition.
     pub fn parts_in(&self, partition: PartitionId) -> usize {
         self.parts.get(&partition.0).copied().unwrap_or(0)
     }
@@ -170,7 +173,7 @@ impl Catalog {
         self.deleted.get(&Name::new(account, region, name)).copied()
     }
 
-    /// The number that the next queue, stream or shard's log will have.
+    /// The number that the next queue, stream, shard's log or table will have.
     pub fn next_queue_id(&self) -> QueueId {
         QueueId(self.next_queue)
     }
@@ -236,6 +239,10 @@ impl Catalog {
                 .set_stream(at, c, effects)
                 .map(proto::catalog_outcome::Kind::Stream),
             Some(Kind::DropStream(c)) => self.drop_stream(c.stream, effects).map(done),
+            Some(Kind::SetTable(c)) => self
+                .set_table(at, c, effects)
+                .map(proto::catalog_outcome::Kind::Table),
+            Some(Kind::DropTable(c)) => self.drop_table(&c, effects).map(done),
             None => Err(proto::CatalogRefusal::Unspecified),
         };
         let kind = result.unwrap_or_else(|why| proto::catalog_outcome::Kind::Refusal(why as i32));

@@ -8,6 +8,7 @@
 //! 'p' partition u32 big-endian PartitionRow
 //! 'q' queue   u64 big-endian  QueueRow
 //! 's' stream  u64 big-endian  StreamRow
+//! 't' table   u64 big-endian  TableRow
 //! ```
 //!
 //! Indices are built anew from the rows, which may come in any order.
@@ -61,6 +62,10 @@ impl Catalog {
             .rows
             .iter()
             .for_each(|(id, row)| put(&key(b"s", id), row.encode_to_vec()));
+        self.tables
+            .rows
+            .iter()
+            .for_each(|(id, row)| put(&key(b"t", id), row.encode_to_vec()));
     }
 
     /// Reads one row; `key` is what follows the table's byte.
@@ -107,6 +112,7 @@ impl Catalog {
                 self.streams.insert(row);
                 self.count_shards(stream, true);
             }
+            Some(b't') => self.load_table(decode(value, "table")?),
             _ => return Err(RestoreError::Row("catalog row of an unknown kind")),
         }
         Ok(())

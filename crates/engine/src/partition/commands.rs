@@ -37,6 +37,8 @@ impl Partition {
             command::Kind::Catalog(c) => self.apply_catalog(c, fx),
             command::Kind::PutRecords(c) => self.put_records(c, fx),
             command::Kind::ConfigureShard(c) => self.configure_shard(c.config, fx),
+            command::Kind::ConfigureTable(c) => self.configure_table(c.config),
+            command::Kind::WriteItems(c) => self.write_items(c),
         }
         .unwrap_or_else(outcome::Kind::Misconfigured)
     }
@@ -65,7 +67,7 @@ impl Partition {
     }
 
     /// The answer to a command for a queue that the partition does not have.
-    fn misconfigured(&self, queue: u64) -> Misconfigured {
+    pub(super) fn misconfigured(&self, queue: u64) -> Misconfigured {
         let dropped = self.dropped.contains_key(&QueueId(queue));
         Misconfigured {
             queue,
@@ -169,7 +171,8 @@ impl Partition {
             return Ok(done());
         };
         let id = QueueId(config.queue);
-        if self.dropped.contains_key(&id) || self.shards.contains_key(&id) {
+        let is_other = self.shards.contains_key(&id) || self.tables.contains_key(&id);
+        if is_other || self.dropped.contains_key(&id) {
             return Err(self.misconfigured(id.0));
         }
         match self.queues.get_mut(&id) {
@@ -217,7 +220,8 @@ impl Partition {
             return Ok(done());
         };
         let id = QueueId(config.log);
-        if self.dropped.contains_key(&id) || self.queues.contains_key(&id) {
+        let is_other = self.queues.contains_key(&id) || self.tables.contains_key(&id);
+        if is_other || self.dropped.contains_key(&id) {
             return Err(self.misconfigured(id.0));
         }
         let shard = match self.shards.entry(id) {
@@ -235,7 +239,7 @@ impl Partition {
         ))
     }
 
-    /// Forgets a queue or a shard, what it holds, and what of it waits in an outbox.
+    /// Forgets a queue, a shard or a table, what it holds, and what of it waits in an outbox.
     fn drop_queue(&mut self, id: QueueId, fx: &mut Effects) -> outcome::Kind {
         if let Some(shard) = self.shards.remove(&id) {
             if let Some(due) = shard.due {
@@ -243,6 +247,7 @@ impl Partition {
             }
             shard.log.drop_all(fx);
         }
+        self.tables.remove(&id);
         if let Some(queue) = self.queues.remove(&id) {
             if let Some(due) = queue.due {
                 self.due.remove(&(due, id));

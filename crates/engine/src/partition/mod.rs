@@ -1,4 +1,4 @@
-//! A partition: its queues, shards, transfers and remembered outcomes; partition 0's catalog too.
+//! A partition: its queues, shards, tables, transfers and remembered outcomes; partition 0's catalog too.
 //!
 //! `apply` is deterministic and never fails: bad commands get an outcome that says so. The replica
 //! calls it for each committed entry, and the reads in `reads.rs` on the leader.
@@ -7,6 +7,7 @@ mod commands;
 mod queue;
 mod reads;
 mod rows;
+mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +18,7 @@ use crate::effects::Effects;
 use crate::proto::{Outcome, Proposal, command, outcome};
 use crate::remembered::{Remembered, Seen};
 use crate::shard::Shard;
+use crate::table::{Table, Transactions};
 use crate::transfer::Transfers;
 use queue::Queue;
 
@@ -34,6 +36,9 @@ pub struct Partition {
     queues: BTreeMap<QueueId, Queue>,
     /// Shards of streams; no queue has the number of one.
     shards: BTreeMap<LogId, Shard>,
+    /// Tables; no queue or shard has the number of one.
+    tables: BTreeMap<QueueId, Table>,
+    transactions: Transactions,
     /// Logs by the time at which `advance` has something to do for them; `Queue::due` and `Shard::due` mirror it.
     due: BTreeSet<(Timestamp, LogId)>,
     dropped: BTreeMap<QueueId, Timestamp>,
@@ -53,6 +58,8 @@ impl Partition {
             at: Timestamp::ZERO,
             queues: BTreeMap::new(),
             shards: BTreeMap::new(),
+            tables: BTreeMap::new(),
+            transactions: Transactions::default(),
             due: BTreeSet::new(),
             dropped: BTreeMap::new(),
             dropped_order: BTreeSet::new(),
@@ -122,6 +129,7 @@ impl Partition {
     /// Does what time alone does.
     fn advance(&mut self, effects: &mut Effects) {
         self.remembered.advance(self.at);
+        self.transactions.advance(self.at);
         while let Some((at, queue)) = self.dropped_order.first().copied() {
             let old = at.plus_millis(DROPPED_REMEMBERED_MS) <= self.at;
             if !old && self.dropped.len() <= DROPPED_MAX {

@@ -7,9 +7,10 @@ use prost::Message;
 use super::Partition;
 use super::queue::{Index, Queue, index};
 use crate::log::{PART_BLOCKS, PART_HEADER, PART_TAIL, PART_TIMES};
-use crate::proto::{QueueConfig, ShardConfig};
+use crate::proto::{QueueConfig, ShardConfig, TableConfig};
 use crate::shard::{PART_SHARD, PART_SHARD_STATE, Shard};
 use crate::snapshot::{Reader, RestoreError, Rows, Table, Writer, decode, key_part};
+use crate::table::{self, PART_TABLE, PART_TABLE_ROWS};
 
 /// The version of the rows' format.
 const FORMAT: u64 = 1;
@@ -41,6 +42,10 @@ impl Partition {
         }
         for (id, shard) in &self.shards {
             shard.encode(&mut rows.queue(*id));
+        }
+        self.transactions.encode(&mut rows);
+        for (id, table) in &self.tables {
+            table.encode(&mut rows.queue(*id));
         }
         if let Some(catalog) = &self.catalog {
             catalog.encode(&mut rows);
@@ -85,13 +90,14 @@ impl Partition {
     }
 
     fn load_row(&mut self, table: u8, key: &[u8], value: &Bytes) -> Result<(), RestoreError> {
-        const TABLES: [Table; 8] = [
+        const TABLES: [Table; 9] = [
             Table::Lane,
             Table::Answer,
             Table::Dropped,
             Table::Outbox,
             Table::OutboxItem,
             Table::Inbox,
+            Table::Transaction,
             Table::Queue,
             Table::Catalog,
         ];
@@ -112,6 +118,7 @@ impl Partition {
             Table::Outbox | Table::OutboxItem | Table::Inbox => {
                 self.transfers.load(table, key, value)
             }
+            Table::Transaction => self.transactions.load(key, value),
             Table::Queue => self.load_queue_row(key, value),
             Table::Catalog => match &mut self.catalog {
                 Some(catalog) => catalog.load(key, value),
@@ -139,6 +146,21 @@ impl Partition {
             }
             self.shards.insert(id, Shard::new(config));
             return Ok(());
+        }
+        if part == PART_TABLE {
+            let config: TableConfig = decode(value, "table")?;
+            let is_other = self.queues.contains_key(&id) || self.shards.contains_key(&id);
+            if config.table != id.0 || is_other {
+                return Err(RestoreError::Row("table"));
+            }
+            self.tables.insert(id, table::Table::new(config));
+            return Ok(());
+        }
+        if let Some(table) = self.tables.get_mut(&id) {
+            return match part {
+                PART_TABLE_ROWS => table.load(value),
+                _ => Err(RestoreError::Row("table")),
+            };
         }
         if let Some(shard) = self.shards.get_mut(&id) {
             return match part {

@@ -165,6 +165,7 @@ pub(super) fn show(outcome: proto::CatalogOutcome) -> Vec<String> {
         Some(catalog_outcome::Kind::Queue(row)) => show_row(&row),
         Some(catalog_outcome::Kind::MoveTask(task)) => show_task(&task),
         Some(catalog_outcome::Kind::Stream(row)) => format!("s{} {}", row.stream, row.name),
+        Some(catalog_outcome::Kind::Table(row)) => format!("t{} {}", row.table, row.name),
         Some(catalog_outcome::Kind::Done(_)) => "done".into(),
         Some(catalog_outcome::Kind::Refusal(why)) => {
             let why = proto::CatalogRefusal::try_from(why).expect("a refusal");

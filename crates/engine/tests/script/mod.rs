@@ -11,6 +11,9 @@
 //! p1 purge 7 | p1 drop 7 | p1 counts 7
 //! p1 shard 9 [retention=1d] [closed] [limits=RECORDS,BYTES] [version=N]
 //! p1 put 9 KEY=DATA ... | p1 read 9 POSITION | p1 since 9 TIME | p1 ends 9
+//! p1 table 9 [indexed] [version=N]
+//! p1 write 9 put|update|count|delete|check KEY ... NAME=VALUE ... [if.NAME=VALUE|-] [token=T fingerprint=F]
+//! p1 scan 9 [owner=O]
 //! p1 move 7 to 8@2 [max=10]              as a move task does it
 //! ship p1 p2 [lost]                      hands on an outbox; `lost`: the source does not hear of it
 //! ```
@@ -19,6 +22,7 @@
 
 mod catalog;
 mod shard;
+mod table;
 mod times;
 
 use std::collections::BTreeMap;
@@ -176,6 +180,9 @@ impl Script {
             "move" => self.moving(p, queue, words),
             "shard" => self.shard(queue, words),
             "put" => shard::putting(queue, words),
+            "table" => self.table(queue, words),
+            "write" => table::writing(queue, words),
+            "scan" => return self.scan(p, queue, words),
             "read" => return self.read_shard(p, queue, words),
             "since" => return vec![self.since(p, queue, words)],
             "ends" => return vec![self.ends(p, queue)],
@@ -333,6 +340,7 @@ fn show(outcome: outcome::Kind) -> Vec<String> {
             )]
         }
         outcome::Kind::Catalog(outcome) => catalog::show(outcome),
+        outcome::Kind::WriteItems(done) => table::show_write(&done),
         outcome::Kind::PutRecords(put) => vec![shard::show_put(&put)],
         outcome::Kind::ConfigureShard(shard) => vec![format!("next {}", shard.next_position)],
     }

@@ -69,6 +69,8 @@ impl Gateway {
                 Err(EnsureQueueError::Differs(e.message.into_owned()))
             }
             Err(Failure::Aws(e)) => Err(EnsureQueueError::Refused(e.message.into_owned())),
+            // Tables' own; no queue is refused so.
+            Err(Failure::DynamoDb(e)) => Err(EnsureQueueError::Refused(e.message.into_owned())),
         }
     }
 }

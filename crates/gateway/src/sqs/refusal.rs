@@ -33,9 +33,11 @@ pub(super) fn of_queue(refusal: CatalogRefusal, queue: &QueueName) -> Failure {
         | CatalogRefusal::AlreadyMember
         | CatalogRefusal::ChangeUnderWay
         | CatalogRefusal::NoSuchChange
-        // Nor are streams.
+        // Nor are streams, nor tables.
         | CatalogRefusal::StreamExists
         | CatalogRefusal::NoSuchStream
+        | CatalogRefusal::TableExists
+        | CatalogRefusal::NoSuchTable
         | CatalogRefusal::Unspecified => {
             error!(%queue, "the catalog refused a change without a reason");
             AwsError::internal_failure().into()

@@ -25,7 +25,7 @@ const QUOTED_CHARS_MAX: usize = 4_096;
 
 /// What the model says of a string.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Text {
+pub(crate) struct Text {
     pattern: Option<&'static Pattern>,
     len_min: usize,
     len_max: usize,
@@ -33,7 +33,11 @@ pub(super) struct Text {
 }
 
 impl Text {
-    const fn new(pattern: Option<&'static Pattern>, len_min: usize, len_max: usize) -> Self {
+    pub(crate) const fn new(
+        pattern: Option<&'static Pattern>,
+        len_min: usize,
+        len_max: usize,
+    ) -> Self {
         Self {
             pattern,
             len_min,
@@ -43,7 +47,7 @@ impl Text {
     }
 
     /// The same, of a member that must be there.
-    pub(super) const fn required(self) -> Self {
+    pub(crate) const fn required(self) -> Self {
         Self {
             required: true,
             ..self
@@ -105,13 +109,20 @@ pub struct Violations {
 impl Violations {
     /// The error that tells them, if there are any.
     pub(super) fn finish(self) -> Result<(), KinesisError> {
+        match self.message() {
+            None => Ok(()),
+            Some(message) => Err(KinesisError::new(KinesisErrorKind::Validation, message)),
+        }
+    }
+
+    /// What tells them, if there are any. Every service with this framework words it so.
+    pub(crate) fn message(self) -> Option<String> {
         let errors = match self.messages.len() {
-            0 => return Ok(()),
+            0 => return None,
             1 => "1 validation error".to_owned(),
             n => format!("{n} validation errors"),
         };
-        let message = format!("{errors} detected: {}", self.messages.join("; "));
-        Err(KinesisError::new(KinesisErrorKind::Validation, message))
+        Some(format!("{errors} detected: {}", self.messages.join("; ")))
     }
 
     fn add(&mut self, path: &str, value: Option<&dyn Display>, constraint: impl Display) {
@@ -125,7 +136,7 @@ impl Violations {
     }
 
     /// A member that must be there. Whether it is.
-    pub(super) fn required<T>(&mut self, path: &str, value: &Option<T>) -> bool {
+    pub(crate) fn required<T>(&mut self, path: &str, value: &Option<T>) -> bool {
         if value.is_none() {
             self.add(path, None, "Member must not be null");
         }
@@ -133,7 +144,7 @@ impl Violations {
     }
 
     /// A string.
-    pub(super) fn text(&mut self, path: &str, value: &Option<String>, shape: &Text) {
+    pub(crate) fn text(&mut self, path: &str, value: &Option<String>, shape: &Text) {
         if shape.required {
             self.required(path, value);
         }
@@ -154,7 +165,7 @@ impl Violations {
     }
 
     /// The length of whatever it is that is shown as `value`.
-    fn length(
+    pub(crate) fn length(
         &mut self,
         path: &str,
         value: &dyn Display,
@@ -178,7 +189,7 @@ impl Violations {
     }
 
     /// An integer within bounds, both allowed.
-    pub(super) fn int(&mut self, path: &str, value: Option<i64>, bounds: RangeInclusive<u32>) {
+    pub(crate) fn int(&mut self, path: &str, value: Option<i64>, bounds: RangeInclusive<u32>) {
         let Some(value) = value else { return };
         let (least, most) = bounds.into_inner();
         if value < i64::from(least) {
@@ -192,7 +203,7 @@ impl Violations {
     }
 
     /// One of a closed set.
-    pub(super) fn one_of<T: Values>(&mut self, path: &str, value: &Option<String>) {
+    pub(crate) fn one_of<T: Values>(&mut self, path: &str, value: &Option<String>) {
         if let Some(value) = value.as_ref().filter(|v| T::from_name(v).is_none()) {
             let names: Vec<&str> = T::ALL.iter().map(|v| v.as_str()).collect();
             let constraint = format!("Member must satisfy enum value set: [{}]", names.join(", "));
@@ -201,7 +212,7 @@ impl Violations {
     }
 
     /// A list of a closed set's values.
-    pub(super) fn some_of<T: Values>(
+    pub(crate) fn some_of<T: Values>(
         &mut self,
         path: &str,
         values: &Option<Vec<String>>,
@@ -221,7 +232,7 @@ impl Violations {
     }
 
     /// The data of a record.
-    pub(super) fn data(&mut self, path: &str, value: &Option<Blob>) {
+    pub(crate) fn data(&mut self, path: &str, value: &Option<Blob>) {
         if !self.required(path, value) {
             return;
         }
@@ -231,7 +242,7 @@ impl Violations {
     }
 
     /// A list of structures of the model's name `shape`.
-    pub(super) fn structures(&mut self, path: &str, shape: &str, len: usize, count_max: usize) {
+    pub(crate) fn structures(&mut self, path: &str, shape: &str, len: usize, count_max: usize) {
         // AWS shows the members by their classes and addresses.
         let shown = match len {
             0 => "[]".to_owned(),
@@ -241,7 +252,7 @@ impl Violations {
     }
 
     /// Tags to be set.
-    pub(super) fn tags(&mut self, tags: &Option<BTreeMap<String, String>>) {
+    pub(crate) fn tags(&mut self, tags: &Option<BTreeMap<String, String>>) {
         let Some(tags) = tags else { return };
         let pairs: Vec<String> = tags.iter().map(|(k, v)| format!("{k}={v}")).collect();
         let shown = format!("{{{}}}", pairs.join(", "));
@@ -273,7 +284,7 @@ impl Violations {
     }
 
     /// Keys of tags to be taken away.
-    pub(super) fn tag_keys(&mut self, keys: &Option<Vec<String>>) {
+    pub(crate) fn tag_keys(&mut self, keys: &Option<Vec<String>>) {
         self.required("tagKeys", keys);
         let Some(keys) = keys else { return };
         let shown = list(keys);

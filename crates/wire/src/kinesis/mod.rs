@@ -6,7 +6,7 @@
 //! gateway's.
 
 mod account_settings;
-mod constraint;
+pub(crate) mod constraint;
 mod consumers;
 mod create_stream;
 mod delete_stream;
@@ -23,7 +23,7 @@ mod list_shards;
 mod list_streams;
 mod merge_shards;
 mod number;
-mod pattern;
+pub(crate) mod pattern;
 mod position;
 mod put_record;
 mod put_records;
@@ -31,7 +31,7 @@ mod queue_records;
 mod queues;
 mod resource_policy;
 mod retention;
-mod shape;
+pub(crate) mod shape;
 mod split_shard;
 mod stream_reference;
 mod stream_settings;

@@ -5,7 +5,7 @@ use std::fmt;
 use levada_types::limits::STREAM_ARN_LEN_MAX;
 
 /// A regular expression as the model writes it, and what decides whether a value matches.
-pub(super) struct Pattern {
+pub(crate) struct Pattern {
     /// As a violation quotes it.
     pub(super) text: &'static str,
     matches: fn(&str) -> bool,
@@ -25,7 +25,7 @@ impl Pattern {
 }
 
 /// A name of a stream or a consumer, or a shard's id.
-pub(super) static NAME: Pattern = Pattern {
+pub(crate) static NAME: Pattern = Pattern {
     text: "[a-zA-Z0-9_.-]+",
     matches: is_name,
 };

@@ -97,7 +97,7 @@ pub(crate) fn document<T: Serialize>(
     protocol: Protocol,
 ) -> Result<Vec<u8>, CannotEncode> {
     let mut buffer = Vec::with_capacity(size_hint);
-    if protocol == Protocol::Cbor11 {
+    if matches!(protocol, Protocol::Cbor11 | Protocol::RpcCbor) {
         cbor::write(value, &mut buffer)?;
     } else {
         serde_json::to_writer(&mut buffer, value).map_err(|_| CannotEncode)?;
@@ -154,7 +154,12 @@ pub fn encode_error(
                 "InternalFailure" => "InternalFailureException",
                 bare => bare,
             },
-            Service::Sqs | Service::Sts => error.json_type,
+            Service::DynamoDb if error.bare_type() == "InternalFailure" => {
+                "com.amazonaws.dynamodb.v20120810#InternalServerError"
+            }
+            Service::Sqs | Service::Sts | Service::DynamoDb | Service::CloudWatch => {
+                error.json_type
+            }
         };
         let body = if error.bare_type() == "SerializationException" {
             document(&SerializationErrorBody { __type, message }, 384, protocol)

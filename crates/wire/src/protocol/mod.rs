@@ -6,6 +6,7 @@ pub mod cbor;
 mod encode;
 pub mod event_stream;
 pub mod form;
+mod gzip;
 pub mod json;
 pub mod member;
 pub mod xml;
@@ -14,7 +15,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Uri, header};
 
 use crate::error::AwsError;
-use crate::{kinesis, sqs, sts};
+use crate::{cloudwatch, dynamodb, kinesis, sqs, sts};
 pub use encode::{Encoded, Output, encode_document, encode_error, encode_output};
 pub(crate) use encode::{ServiceErrorBody, document};
 use form::Form;
@@ -28,6 +29,8 @@ pub enum Protocol {
     Json11,
     /// CBOR with `X-Amz-Target`, content type `application/x-amz-cbor-1.1`.
     Cbor11,
+    /// CBOR with the action in the path: Smithy's `rpc-v2-cbor`.
+    RpcCbor,
     /// A form or a query string with `Action`, answered in XML.
     Query,
 }
@@ -39,6 +42,7 @@ impl Protocol {
             Self::Json10 => "application/x-amz-json-1.0",
             Self::Json11 => "application/x-amz-json-1.1",
             Self::Cbor11 => "application/x-amz-cbor-1.1",
+            Self::RpcCbor => "application/cbor",
             Self::Query => "text/xml",
         }
     }
@@ -49,6 +53,7 @@ impl Protocol {
             Self::Json10 => "json1.0",
             Self::Json11 => "json1.1",
             Self::Cbor11 => "cbor1.1",
+            Self::RpcCbor => "rpc-v2-cbor",
             Self::Query => "query",
         }
     }
@@ -63,6 +68,10 @@ pub enum Service {
     Sts,
     /// Streams.
     Kinesis,
+    /// Tables.
+    DynamoDb,
+    /// What client libraries report.
+    CloudWatch,
 }
 
 impl Service {
@@ -72,6 +81,8 @@ impl Service {
             Self::Sqs => "sqs",
             Self::Sts => "sts",
             Self::Kinesis => "kinesis",
+            Self::DynamoDb => "dynamodb",
+            Self::CloudWatch => "monitoring",
         }
     }
 
@@ -80,8 +91,10 @@ impl Service {
         match self {
             Self::Sqs => "http://queue.amazonaws.com/doc/2012-11-05/",
             Self::Sts => "https://sts.amazonaws.com/doc/2011-06-15/",
-            // It never spoke Query; an error must be in some namespace all the same.
+            Self::CloudWatch => "http://monitoring.amazonaws.com/doc/2010-08-01/",
+            // These never spoke Query; an error must be in some namespace all the same.
             Self::Kinesis => "http://kinesis.amazonaws.com/doc/2013-12-02",
+            Self::DynamoDb => "http://dynamodb.amazonaws.com/doc/2012-08-10",
         }
     }
 }
@@ -95,6 +108,10 @@ pub enum Call {
     Sts(sts::Request),
     /// To Kinesis Data Streams.
     Kinesis(kinesis::Request),
+    /// To DynamoDB.
+    DynamoDb(dynamodb::Request),
+    /// To CloudWatch.
+    CloudWatch(cloudwatch::Request),
 }
 
 /// What a request turned out to be. The protocol is always known, so that an error can be answered
@@ -115,11 +132,13 @@ pub struct Incoming {
 /// as `\u00XX` is 6 MiB; a form's `%XX` makes it 3. The gateway refuses longer ones while it reads.
 pub const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The same of a request to Kinesis: records of 10 MiB are 13.4 MiB in base64, and 500 keys and their names want room.
+/// A batch of 25 items of 400 KiB in DynamoDB is as long.
 pub const STREAM_BODY_BYTES_MAX: usize = 15 * 1024 * 1024;
 
 /// The most bytes of the body of a request with this head.
 pub fn body_bytes_max(headers: &HeaderMap) -> usize {
-    if service_of_target(headers) == Some(Service::Kinesis) {
+    let service = service_of_target(headers);
+    if matches!(service, Some(Service::Kinesis | Service::DynamoDb)) {
         STREAM_BODY_BYTES_MAX
     } else {
         BODY_BYTES_MAX
@@ -145,16 +164,61 @@ fn service_of_target(headers: &HeaderMap) -> Option<Service> {
 fn service_of_prefix(prefix: &str) -> Service {
     match prefix {
         kinesis::TARGET_PREFIX => Service::Kinesis,
+        dynamodb::TARGET_PREFIX => Service::DynamoDb,
+        cloudwatch::TARGET_PREFIX => Service::CloudWatch,
         _ => Service::Sqs,
     }
 }
 
 /// Finds protocol, service and action, and decodes the request.
 pub fn decode(method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Incoming {
+    let packed = headers
+        .get(header::CONTENT_ENCODING)
+        .is_some_and(|v| v == "gzip");
+    let unpacked = match packed.then(|| gzip::unpack(body, BODY_BYTES_MAX)) {
+        Some(Ok(unpacked)) => Some(unpacked),
+        Some(Err(error)) => {
+            let (protocol, service) = addressee(headers);
+            return Incoming {
+                protocol,
+                service,
+                action: "",
+                call: Err(error),
+            };
+        }
+        None => None,
+    };
+    let body = unpacked.as_ref().unwrap_or(body);
+    if let Some(action) = rpc_action(uri.path()) {
+        return decode_rpc(action, body);
+    }
     if let Some(target) = headers.get("x-amz-target") {
         return decode_json(target.to_str().unwrap_or(""), headers, body);
     }
     decode_query(method, uri, headers, body)
+}
+
+/// The action of a path of `rpc-v2-cbor`, which CloudWatch alone speaks here.
+fn rpc_action(path: &str) -> Option<&str> {
+    let rest = path.strip_prefix("/service/")?;
+    let rest = rest.strip_prefix(cloudwatch::TARGET_PREFIX)?;
+    rest.strip_prefix("/operation/")
+}
+
+fn decode_rpc(name: &str, body: &[u8]) -> Incoming {
+    let protocol = Protocol::RpcCbor;
+    let mut incoming = Incoming {
+        protocol,
+        service: Service::CloudWatch,
+        action: "",
+        call: Err(AwsError::unknown_operation()),
+    };
+    if let Some(action) = cloudwatch::Action::from_name(name) {
+        incoming.action = action.name();
+        let request = cloudwatch::Request::decode(action, protocol, body);
+        incoming.call = request.map(Call::CloudWatch);
+    }
+    incoming
 }
 
 fn decode_json(target: &str, headers: &HeaderMap, body: &[u8]) -> Incoming {
@@ -167,7 +231,18 @@ fn decode_json(target: &str, headers: &HeaderMap, body: &[u8]) -> Incoming {
         action: "",
         call: Err(AwsError::unknown_operation()),
     };
-    if service == Service::Kinesis {
+    if service == Service::DynamoDb {
+        if let Some(action) = dynamodb::Action::from_name(name) {
+            incoming.action = action.name();
+            incoming.call = dynamodb::Request::decode(action, body).map(Call::DynamoDb);
+        }
+    } else if service == Service::CloudWatch {
+        if let Some(action) = cloudwatch::Action::from_name(name) {
+            incoming.action = action.name();
+            let request = cloudwatch::Request::decode(action, protocol, body);
+            incoming.call = request.map(Call::CloudWatch);
+        }
+    } else if service == Service::Kinesis {
         if let Some(action) = kinesis::Action::from_name(name) {
             incoming.action = action.name();
             incoming.call = kinesis::Request::decode(action, protocol, body).map(Call::Kinesis);
@@ -224,6 +299,10 @@ fn decode_query(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) ->
         incoming.service = Service::Sts;
         incoming.action = action.name();
         incoming.call = Ok(Call::Sts(sts::Request::from_form(action, &form)));
+    } else if let Some(action) = cloudwatch::Action::from_name(&name) {
+        incoming.service = Service::CloudWatch;
+        incoming.action = action.name();
+        incoming.call = cloudwatch::Request::from_form(action, &form).map(Call::CloudWatch);
     } else if let Some(action) = sqs::Action::from_name(&name) {
         incoming.service = Service::Sqs;
         incoming.action = action.name();
@@ -246,7 +325,7 @@ fn decode_query(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) ->
 /// The service that a signature's scope names, if it is one of ours.
 fn service_of_scope(uri: &Uri, headers: &HeaderMap) -> Option<Service> {
     let signature = crate::sigv4::parse(uri, headers).ok().flatten()?;
-    [Service::Sqs, Service::Sts]
+    [Service::Sqs, Service::Sts, Service::CloudWatch]
         .into_iter()
         .find(|s| s.signing_name() == &*signature.service)
 }

@@ -80,5 +80,6 @@ transcripts! {
     purge
     retention
     shards
+    stream_queues
     visibility
 }

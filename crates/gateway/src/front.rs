@@ -271,9 +271,7 @@ impl Gateway {
                 Ok(sts::call(&caller, request).encode(protocol, request_id.as_str()))
             }
             (Ok(Call::Kinesis(request)), Ok(caller)) => {
-                if kinesis::is_served(request.action()) {
-                    slot = Slot::kinesis(request.action());
-                }
+                slot = Slot::kinesis(request.action());
                 match kinesis::call(self, &caller, request, protocol).await {
                     Ok(Answered::Stream(frames)) => {
                         self.metrics.count(slot, Outcome::Ok, begun.elapsed());

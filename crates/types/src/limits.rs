@@ -130,3 +130,9 @@ pub const STREAM_RECEIPT_LEN_MAX: usize = 1_024;
 pub const QUEUE_STREAMS_MAX: usize = 10_000;
 /// Records that one call receives from it, acknowledges, hides or restores.
 pub const QUEUE_RECORDS_MAX: u32 = 10;
+/// Records of one queue on a stream that may be in flight at one time in each shard; the model knows no such bound.
+pub const STREAM_QUEUE_IN_FLIGHT_MAX: usize = 120_000;
+/// For how long a receive from such a queue waits that does not say, in seconds.
+pub const STREAM_QUEUE_WAIT_SECS_DEFAULT: u32 = 9;
+/// How often a record of such a queue is received before it becomes a dead letter, where nothing else is said.
+pub const STREAM_QUEUE_RECEIVE_COUNT_DEFAULT: u32 = 6;

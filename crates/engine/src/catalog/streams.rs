@@ -11,7 +11,7 @@ use levada_types::{LogId, QueueId, Timestamp};
 
 use super::{Catalog, Name};
 use crate::effects::Effects;
-use crate::proto::{self, CatalogRefusal as Refusal, StreamRow};
+use crate::proto::{self, CatalogRefusal as Refusal, StreamQueueRow, StreamRow};
 
 /// Streams, by number and by name, and their shards by log.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,6 +20,9 @@ pub(super) struct Streams {
     by_name: BTreeMap<Name, u64>,
     /// The stream of each shard's log.
     logs: BTreeMap<u64, u64>,
+    /// The stream of each queue on one, by the queue's number.
+    queues: BTreeMap<u64, u64>,
+    queues_by_name: BTreeMap<Name, u64>,
 }
 
 impl Streams {
@@ -30,6 +33,11 @@ impl Streams {
         self.by_name.insert(name, row.stream);
         let logs = row.shards.iter().map(|shard| (shard.log, row.stream));
         self.logs.extend(logs);
+        for queue in &row.queues {
+            self.queues.insert(queue.queue, row.stream);
+            let name = Name::new(&row.account, &row.region, &queue.name);
+            self.queues_by_name.insert(name, queue.queue);
+        }
         self.rows.insert(row.stream, row);
     }
 
@@ -39,6 +47,11 @@ impl Streams {
             .remove(&Name::new(&row.account, &row.region, &row.name));
         for shard in &row.shards {
             self.logs.remove(&shard.log);
+        }
+        for queue in &row.queues {
+            self.queues.remove(&queue.queue);
+            self.queues_by_name
+                .remove(&Name::new(&row.account, &row.region, &queue.name));
         }
         Some(row)
     }
@@ -67,6 +80,34 @@ impl Catalog {
         Some((row, shard))
     }
 
+    /// The stream of a queue, and the queue; by its number, or that of its dead letters.
+    pub fn stream_queue(&self, queue: u64) -> Option<(&StreamRow, &StreamQueueRow)> {
+        let numbers = [Some(queue), queue.checked_sub(1)];
+        numbers.into_iter().flatten().find_map(|number| {
+            let row = self.stream(*self.streams.queues.get(&number)?)?;
+            let queue = row.queues.iter().find(|queue| queue.queue == number)?;
+            Some((row, queue))
+        })
+    }
+
+    /// Up to `max` queues on streams of an account in a region, in order of name, from the first one behind `after`,
+    /// on the streams that are `wanted`.
+    pub fn stream_queues_after(
+        &self,
+        account: &str,
+        region: &str,
+        after: Option<&str>,
+        max: usize,
+        wanted: impl Fn(&StreamRow) -> bool,
+    ) -> Vec<(&StreamRow, &StreamQueueRow)> {
+        let names = &self.streams.queues_by_name;
+        of_account(names, account, region, after)
+            .filter_map(|number| self.stream_queue(number))
+            .filter(|(stream, _)| wanted(stream))
+            .take(max)
+            .collect()
+    }
+
     /// Every stream, by number.
     pub fn streams(&self) -> impl Iterator<Item = &StreamRow> {
         self.streams.rows.values()
@@ -80,19 +121,29 @@ impl Catalog {
         after: Option<&str>,
         max: usize,
     ) -> Vec<&StreamRow> {
-        let first = Name::new(account, region, "");
-        let from = match after {
-            Some(after) => Bound::Excluded(Name::new(account, region, after)),
-            None => Bound::Included(first.clone()),
-        };
-        self.streams
-            .by_name
-            .range((from, Bound::Unbounded))
-            .take_while(|(name, _)| name.0.starts_with(&*first.0))
-            .filter_map(|(_, id)| self.stream(*id))
+        of_account(&self.streams.by_name, account, region, after)
+            .filter_map(|id| self.stream(id))
             .take(max)
             .collect()
     }
+}
+
+/// What an account has in a region, in order of name, from the first one behind `after`.
+fn of_account<'a>(
+    names: &'a BTreeMap<Name, u64>,
+    account: &str,
+    region: &str,
+    after: Option<&str>,
+) -> impl Iterator<Item = u64> + use<'a> {
+    let first = Name::new(account, region, "");
+    let from = match after {
+        Some(after) => Bound::Excluded(Name::new(account, region, after)),
+        None => Bound::Included(first.clone()),
+    };
+    names
+        .range((from, Bound::Unbounded))
+        .take_while(move |(name, _)| name.0.starts_with(&*first.0))
+        .map(|(_, number)| *number)
 }
 
 impl Catalog {
@@ -118,6 +169,7 @@ impl Catalog {
             row.version = old.version + 1;
             row.shards_version = old.shards_version;
         }
+        self.must_have_free_names(&row)?;
         self.number(at, &mut row);
         if self
             .stream(row.stream)
@@ -129,6 +181,7 @@ impl Catalog {
             effects.catalog_queues.extend(logs);
         }
         effects.catalog_queues.push(QueueId(row.stream));
+        self.note_queues(row.stream, effects);
         self.count_shards(row.stream, false);
         self.streams.insert(row.clone());
         self.count_shards(row.stream, true);
@@ -151,6 +204,20 @@ impl Catalog {
         row.version = 1;
         row.shards_version = 0;
         row.created_at = at.as_millis();
+        Ok(())
+    }
+
+    /// Names of queues are those of one account and region, whatever stream they are on.
+    fn must_have_free_names(&self, row: &StreamRow) -> Result<(), Refusal> {
+        for queue in row.queues.iter().filter(|queue| queue.queue == 0) {
+            let name = Name::new(&row.account, &row.region, &queue.name);
+            if queue.name.contains('/') || row.queues.iter().filter(|q| q.name == queue.name).count() > 1 {
+                return Err(Refusal::Unspecified); // no gateway lets such a name pass
+            }
+            if self.streams.queues_by_name.contains_key(&name) {
+                return Err(Refusal::StreamQueueExists);
+            }
+        }
         Ok(())
     }
 
@@ -179,6 +246,14 @@ impl Catalog {
             }
             row.next_shard = row.next_shard.max(shard.number.saturating_add(1));
         }
+        for queue in &mut row.queues {
+            if queue.queue == 0 {
+                queue.queue = self.next_queue;
+                queue.created_at = at.as_millis();
+                // Its dead letters have the one after it.
+                self.next_queue += 2;
+            }
+        }
         for consumer in &mut row.consumers {
             if consumer.created_at == 0 {
                 consumer.created_at = at.as_millis();
@@ -193,6 +268,7 @@ impl Catalog {
         effects: &mut Effects,
     ) -> Result<(), Refusal> {
         self.note_logs(stream, effects);
+        self.note_queues(stream, effects);
         self.count_shards(stream, false);
         self.streams.remove(stream).ok_or(Refusal::NoSuchStream)?;
         effects.catalog_queues.push(QueueId(stream));
@@ -204,6 +280,13 @@ impl Catalog {
         effects
             .catalog_queues
             .extend(shards.map(|shard| QueueId(shard.log)));
+    }
+
+    /// Who waits at a queue looks whether it is still there.
+    fn note_queues(&self, stream: u64, effects: &mut Effects) {
+        let queues = self.stream(stream).into_iter().flat_map(|row| &row.queues);
+        let numbers = queues.flat_map(|queue| [queue.queue, queue.queue.saturating_add(1)]);
+        effects.catalog_queues.extend(numbers.map(QueueId));
     }
 
     /// Counts a stream's shards among the parts of their partitions, or no more.
@@ -221,7 +304,14 @@ impl Catalog {
 /// Whether the shards of the new row have other configurations than those of the old one.
 fn reconfigures(old: &StreamRow, new: &StreamRow) -> bool {
     let shard = |shard: &proto::ShardRow| (shard.log, shard.pending, shard.end != 0);
+    let queue = |queue: &StreamQueueRow| {
+        let is_read = queue.started_at != 0 && queue.status() != proto::StreamStatus::Deleting;
+        let settings = (queue.visibility_timeout_ms, queue.receive_count_max);
+        (queue.queue, is_read, settings)
+    };
+    let (read_before, read_now) = (old.queues.iter().map(queue), new.queues.iter().map(queue));
     (old.retention_hours, old.limited) != (new.retention_hours, new.limited)
+        || !read_before.filter(|queue| queue.1).eq(read_now.filter(|queue| queue.1))
         || !old
             .shards
             .iter()

@@ -7,6 +7,7 @@ mod commands;
 mod queue;
 mod reads;
 mod rows;
+mod stream_queue;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,6 +35,8 @@ pub struct Partition {
     queues: BTreeMap<QueueId, Queue>,
     /// Shards of streams; no queue has the number of one.
     shards: BTreeMap<LogId, Shard>,
+    /// Queues on streams, by number: the shards here that they read. `Shard::queues` mirrors it.
+    stream_queues: BTreeMap<u64, BTreeSet<LogId>>,
     /// Logs by the time at which `advance` has something to do for them; `Queue::due` and `Shard::due` mirror it.
     due: BTreeSet<(Timestamp, LogId)>,
     dropped: BTreeMap<QueueId, Timestamp>,
@@ -53,6 +56,7 @@ impl Partition {
             at: Timestamp::ZERO,
             queues: BTreeMap::new(),
             shards: BTreeMap::new(),
+            stream_queues: BTreeMap::new(),
             due: BTreeSet::new(),
             dropped: BTreeMap::new(),
             dropped_order: BTreeSet::new(),
@@ -111,11 +115,12 @@ impl Partition {
         let Some(outcome::Kind::Receive(received)) = &mut outcome.kind else {
             return;
         };
-        let Some(queue) = self.queues.get(&QueueId(receive.queue)) else {
-            return;
-        };
         for claimed in &mut received.claimed {
-            claimed.record = queue.log.record(claimed.position);
+            let log = match claimed.log {
+                0 => self.queues.get(&QueueId(receive.queue)).map(|q| &q.log),
+                shard => self.shards.get(&QueueId(shard)).map(|s| &s.log),
+            };
+            claimed.record = log.and_then(|log| log.record(claimed.position));
         }
     }
 

@@ -36,6 +36,7 @@ pub(super) fn of_queue(refusal: CatalogRefusal, queue: &QueueName) -> Failure {
         // Nor are streams.
         | CatalogRefusal::StreamExists
         | CatalogRefusal::NoSuchStream
+        | CatalogRefusal::StreamQueueExists
         | CatalogRefusal::Unspecified => {
             error!(%queue, "the catalog refused a change without a reason");
             AwsError::internal_failure().into()

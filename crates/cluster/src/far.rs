@@ -133,7 +133,9 @@ fn claimable(group: &Group, queue: QueueId) -> u32 {
     let now = group.now();
     group.read(|partition| {
         let is_due = partition.next_due().is_some_and(|due| due <= now);
-        let view = partition.claims_of(queue).filter(|view| view.claimable_now());
+        let view = partition
+            .claims_of(queue)
+            .filter(|view| view.claimable_now());
         let ready = view.map_or(0, |view| view.counts.ready.max(1));
         u32::try_from(ready)
             .unwrap_or(u32::MAX)

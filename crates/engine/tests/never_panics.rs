@@ -147,15 +147,16 @@ fn shard() -> BoxedStrategy<command::Kind> {
             })
         },
     );
-    let record = (text(), bytes())
-        .prop_map(|(partition_key, data)| proto::NewRecord { partition_key, data });
+    let record = (text(), bytes()).prop_map(|(partition_key, data)| proto::NewRecord {
+        partition_key,
+        data,
+    });
     let put = (number(), prop::collection::vec(record, 0..4))
         .prop_map(|(log, records)| command::Kind::PutRecords(proto::PutRecords { log, records }));
-    let restore = (number(), prop::collection::vec(receipt(), 0..4)).prop_map(
-        |(queue, receipts)| {
+    let restore =
+        (number(), prop::collection::vec(receipt(), 0..4)).prop_map(|(queue, receipts)| {
             command::Kind::RestoreRecords(proto::RestoreRecords { queue, receipts })
-        },
-    );
+        });
     prop_oneof![2 => config, 2 => put, 1 => restore].boxed()
 }
 

@@ -218,7 +218,10 @@ impl World {
             assert_eq!(claimed.generation, r.receives);
             assert_eq!(claimed.receive_count, r.receives - r.forgiven);
             assert_eq!(claimed.first_received_at, r.first);
-            assert!(r.hidden_until.is_none(), "no record comes twice in one answer");
+            assert!(
+                r.hidden_until.is_none(),
+                "no record comes twice in one answer"
+            );
             r.hidden_until = Some(at + hidden_ms);
             self.handles.push((dead, log, position, claimed.generation));
         }
@@ -330,7 +333,11 @@ impl World {
             let id = QUEUE + u64::from(dead);
             let view = self.node.partition.claims_of(QueueId(id)).expect("a queue");
             let visible = self.visible(dead);
-            assert_eq!(view.counts.ready, visible.len() as u64, "to be seen in {id}");
+            assert_eq!(
+                view.counts.ready,
+                visible.len() as u64,
+                "to be seen in {id}"
+            );
             assert_eq!(view.claimable_now(), !visible.is_empty());
             let is_hidden =
                 |r: &&Record| !r.is_acknowledged && r.dead == dead && r.hidden_until.is_some();
@@ -339,7 +346,10 @@ impl World {
             let known = &before[usize::from(dead)];
             let new = visible.iter().filter(|r| !known.contains(r)).count();
             // The effects that are seen are those of the last command.
-            assert!(is_of_several || self.node.woken(id) as usize >= new, "who waits is woken");
+            assert!(
+                is_of_several || self.node.woken(id) as usize >= new,
+                "who waits is woken"
+            );
         }
         let ends = self.records.iter().filter(|r| !r.is_acknowledged);
         let next = ends.filter_map(|r| r.hidden_until).min();

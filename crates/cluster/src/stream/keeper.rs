@@ -119,8 +119,9 @@ async fn begin_queues(
     now_ms: u64,
 ) -> Result<bool, RouteError> {
     let mut queues = std::mem::take(&mut row.queues);
-    let is_new =
-        |queue: &&mut StreamQueueRow| queue.status() == StreamStatus::Creating && queue.started_at == 0;
+    let is_new = |queue: &&mut StreamQueueRow| {
+        queue.status() == StreamStatus::Creating && queue.started_at == 0
+    };
     let mut any = false;
     for queue in queues.iter_mut().filter(is_new) {
         let oldest_ms = now_ms.saturating_sub(u64::from(row.retention_hours) * 3_600_000);
@@ -151,7 +152,11 @@ async fn starts(
     let ends = shards.map(|shard| async move {
         let at = from.map(Timestamp::from_millis);
         let ends = broker.shard_ends(shard, at).await?;
-        let first = if from.is_some() { ends.since } else { ends.next };
+        let first = if from.is_some() {
+            ends.since
+        } else {
+            ends.next
+        };
         Ok::<_, RouteError>((shard.number, first))
     });
     Ok(try_join_all(ends).await?.into_iter().collect())

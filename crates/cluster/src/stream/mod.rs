@@ -27,8 +27,8 @@ use crate::broker::{Broker, Change, unexpected};
 
 pub(crate) use budget::ReadBudgets;
 pub(crate) use keeper::keep_streams;
-pub(crate) use read::answer;
 pub use queues::{Letters, StreamQueue, StreamReceipt};
+pub(crate) use read::answer;
 pub use read::{ShardEnds, ShardRead};
 pub use reshard::Resharding;
 pub use write::{Put, StreamRecord};

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use levada_engine::proto::{
-    self, DeleteResult, ReceiptRef, StreamQueueRow, StreamStatus, VisibilityResult,
-    command, outcome,
+    self, DeleteResult, ReceiptRef, StreamQueueRow, StreamStatus, VisibilityResult, command,
+    outcome,
 };
 use levada_types::limits::RECORDS_BYTES_MAX;
 use levada_types::{AccountId, PartitionId, QueueId, Region};
@@ -78,7 +78,13 @@ impl Broker {
         let (account, region, name) = directory.read(|catalog| {
             let (stream, row) = catalog.stream_queue(queue)?;
             let is_it = row.queue == queue;
-            is_it.then(|| (stream.account.clone(), stream.region.clone(), stream.name.clone()))
+            is_it.then(|| {
+                (
+                    stream.account.clone(),
+                    stream.region.clone(),
+                    stream.name.clone(),
+                )
+            })
         })?;
         let region = region.parse().ok()?;
         let stream = directory.stream_by_name(account.parse().ok()?, &region, &name)?;
@@ -100,11 +106,12 @@ impl Broker {
     ) -> Vec<StreamQueue> {
         let rows: Vec<u64> = self.core.directory.read(|catalog| {
             let account = account.to_string();
-            let found =
-                catalog.stream_queues_after(&account, region.as_str(), after, max, wanted);
+            let found = catalog.stream_queues_after(&account, region.as_str(), after, max, wanted);
             found.into_iter().map(|(_, row)| row.queue).collect()
         });
-        let queues = rows.into_iter().filter_map(|queue| self.stream_queue(queue));
+        let queues = rows
+            .into_iter()
+            .filter_map(|queue| self.stream_queue(queue));
         queues.collect()
     }
 
@@ -157,7 +164,12 @@ impl Broker {
         receipts: &[StreamReceipt],
     ) -> Result<Vec<DeleteResult>, RouteError> {
         let id = queue.id(letters).0;
-        let delete = |receipts| command::Kind::Delete(proto::Delete { queue: id, receipts });
+        let delete = |receipts| {
+            command::Kind::Delete(proto::Delete {
+                queue: id,
+                receipts,
+            })
+        };
         self.end_claims(queue, receipts, delete).await
     }
 
@@ -208,13 +220,17 @@ impl Broker {
         letters: Letters,
         changes: &[(StreamReceipt, u64)],
     ) -> Result<Vec<VisibilityResult>, RouteError> {
-        let found = changes.iter().map(|(r, ms)| (partition_of(queue, r), (*r, *ms)));
+        let found = changes
+            .iter()
+            .map(|(r, ms)| (partition_of(queue, r), (*r, *ms)));
         let groups = by_partition(found);
         let all = groups.iter().map(|(partition, changes)| {
-            let changes = changes.iter().map(|(_, (receipt, ms))| proto::NewVisibility {
-                receipt: Some(reference(queue, receipt)),
-                visibility_timeout_ms: *ms,
-            });
+            let changes = changes
+                .iter()
+                .map(|(_, (receipt, ms))| proto::NewVisibility {
+                    receipt: Some(reference(queue, receipt)),
+                    visibility_timeout_ms: *ms,
+                });
             let kind = command::Kind::ChangeVisibility(proto::ChangeVisibility {
                 queue: queue.id(letters).0,
                 changes: changes.collect(),
@@ -243,7 +259,8 @@ impl Broker {
             let (answer, _) = self.write(partition, kind.clone()).await?;
             match answer.kind {
                 Some(outcome::Kind::Misconfigured(_)) => {
-                    self.bring_up_stream_queue(queue.row.queue, partition).await?;
+                    self.bring_up_stream_queue(queue.row.queue, partition)
+                        .await?;
                 }
                 Some(kind) => return Ok(kind),
                 None => break,

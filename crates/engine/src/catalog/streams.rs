@@ -211,7 +211,9 @@ impl Catalog {
     fn must_have_free_names(&self, row: &StreamRow) -> Result<(), Refusal> {
         for queue in row.queues.iter().filter(|queue| queue.queue == 0) {
             let name = Name::new(&row.account, &row.region, &queue.name);
-            if queue.name.contains('/') || row.queues.iter().filter(|q| q.name == queue.name).count() > 1 {
+            if queue.name.contains('/')
+                || row.queues.iter().filter(|q| q.name == queue.name).count() > 1
+            {
                 return Err(Refusal::Unspecified); // no gateway lets such a name pass
             }
             if self.streams.queues_by_name.contains_key(&name) {
@@ -311,7 +313,9 @@ fn reconfigures(old: &StreamRow, new: &StreamRow) -> bool {
     };
     let (read_before, read_now) = (old.queues.iter().map(queue), new.queues.iter().map(queue));
     (old.retention_hours, old.limited) != (new.retention_hours, new.limited)
-        || !read_before.filter(|queue| queue.1).eq(read_now.filter(|queue| queue.1))
+        || !read_before
+            .filter(|queue| queue.1)
+            .eq(read_now.filter(|queue| queue.1))
         || !old
             .shards
             .iter()
@@ -439,6 +443,79 @@ mod tests {
         assert_eq!(row.shards[0].closed_at, 5_200);
         assert_eq!(row.shards[2].opened_at, 6_000, "a second after its parent");
         assert_eq!(row.shards_version, 3);
+    }
+
+    fn queue(name: &str) -> StreamQueueRow {
+        StreamQueueRow {
+            name: name.into(),
+            visibility_timeout_ms: 30_000,
+            ..StreamQueueRow::default()
+        }
+    }
+
+    #[test]
+    fn a_queue_gets_a_number_for_itself_and_one_for_its_dead_letters() {
+        let mut catalog = Catalog::default();
+        let mut row = orders(&mut catalog);
+        row.queues.extend([queue("a"), queue("b")]);
+        let row = set(&mut catalog, 6_000, row, 1).unwrap();
+        let made: Vec<_> = row.queues.iter().map(|q| (q.queue, q.created_at)).collect();
+        assert_eq!(made, [(4, 6_000), (6, 6_000)]);
+        assert_eq!(catalog.next_queue_id(), QueueId(8));
+        for number in [6, 7] {
+            let (stream, found) = catalog.stream_queue(number).unwrap();
+            assert_eq!((stream.stream, found.queue), (row.stream, 6));
+        }
+        assert!(catalog.stream_queue(8).is_none());
+        let names = |after| -> Vec<&str> {
+            let found =
+                catalog.stream_queues_after("000000000000", "eu-west-3", after, 9, |_| true);
+            found.iter().map(|(_, queue)| queue.name.as_str()).collect()
+        };
+        assert_eq!((names(None), names(Some("a"))), (vec!["a", "b"], vec!["b"]));
+        // Another stream of the account cannot have one of that name.
+        let other = StreamRow {
+            name: "other".into(),
+            queues: vec![queue("b")],
+            stream: 0,
+            ..row.clone()
+        };
+        let taken = set(&mut catalog, 7_000, other, 0);
+        assert_eq!(taken, Err(Refusal::StreamQueueExists));
+        catalog
+            .drop_stream(row.stream, &mut Effects::default())
+            .unwrap();
+        assert!(catalog.stream_queue(6).is_none());
+    }
+
+    #[test]
+    fn shards_are_told_of_queues_that_have_begun() {
+        let mut catalog = Catalog::default();
+        let mut row = orders(&mut catalog);
+        row.queues.push(queue("a"));
+        let mut row = set(&mut catalog, 6_000, row, 1).unwrap();
+        assert_eq!(row.shards_version, 1, "where it begins is not known yet");
+        assert!(shard_config_of(&row, &row.shards[0]).queues.is_empty());
+        row.queues[0].started_at = 6_100;
+        row.queues[0].starts = [(0, 17)].into();
+        let mut row = set(&mut catalog, 6_200, row, 2).unwrap();
+        assert_eq!(row.shards_version, 2);
+        let from =
+            |row: &StreamRow, shard: &proto::ShardRow| shard_config_of(row, shard).queues[0].from;
+        assert_eq!(from(&row, &row.shards[0]), 17);
+        let later = shard(9);
+        assert_eq!(from(&row, &later), 0, "a child begins at its first record");
+        row.queues[0].set_status(proto::StreamStatus::Active);
+        row.queues[0].tags = [("a".into(), "b".into())].into();
+        let mut row = set(&mut catalog, 6_300, row, 3).unwrap();
+        assert_eq!(row.shards_version, 2, "no shard is concerned");
+        row.queues[0].receive_count_max = 3;
+        let mut row = set(&mut catalog, 6_400, row, 4).unwrap();
+        assert_eq!(row.shards_version, 3);
+        row.queues[0].set_status(proto::StreamStatus::Deleting);
+        let row = set(&mut catalog, 6_500, row, 5).unwrap();
+        assert_eq!(row.shards_version, 4);
+        assert!(shard_config_of(&row, &row.shards[0]).queues.is_empty());
     }
 
     #[test]

@@ -401,12 +401,16 @@ pub(super) fn encode(queues: &BTreeMap<u64, ShardQueue>, rows: &mut QueueRows<'_
     };
     let returned =
         sides().flat_map(|(queue, side, of)| of.returned.iter().map(move |r| (queue, side, r)));
-    rows.put_all(PART_RETURNED, returned, |w, (queue, side, (position, past))| {
-        w.u64(queue);
-        w.u64(side);
-        w.u64(*position);
-        write_past(w, past);
-    });
+    rows.put_all(
+        PART_RETURNED,
+        returned,
+        |w, (queue, side, (position, past))| {
+            w.u64(queue);
+            w.u64(side);
+            w.u64(*position);
+            write_past(w, past);
+        },
+    );
     let claims =
         sides().flat_map(|(queue, side, of)| of.claims.iter().map(move |c| (queue, side, c)));
     rows.put_all(PART_CLAIMS, claims, |w, (queue, side, (position, held))| {

@@ -20,7 +20,10 @@ impl Script {
             closed: words.has("closed"),
             records_per_s: limits.map_or(0, |(records, _)| number(records)),
             bytes_per_s: limits.map_or(0, |(_, bytes)| number(bytes)),
-            queues: words.named.get("queues").map_or_else(Vec::new, |q| queues(q)),
+            queues: words
+                .named
+                .get("queues")
+                .map_or_else(Vec::new, |q| queues(q)),
         };
         command::Kind::ConfigureShard(proto::ConfigureShard {
             config: Some(config),

@@ -132,7 +132,10 @@ pub(super) async fn list(
             Some(name)
         }
         None => {
-            must_be(&stream, is_of(stream.created_at(), request.stream_creation_timestamp))?;
+            must_be(
+                &stream,
+                is_of(stream.created_at(), request.stream_creation_timestamp),
+            )?;
             None
         }
     };

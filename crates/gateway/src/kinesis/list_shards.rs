@@ -100,7 +100,10 @@ pub(super) async fn call(
         }
         None => {
             let stream = cx.current(&reference_of(&request)?).await?;
-            must_be(&stream, is_of(stream.created_at(), request.stream_creation_timestamp))?;
+            must_be(
+                &stream,
+                is_of(stream.created_at(), request.stream_creation_timestamp),
+            )?;
             let filter = request.filter()?;
             let mut after =
                 pages::shard_after(request.exclusive_start_shard_id.as_deref(), &stream)?;

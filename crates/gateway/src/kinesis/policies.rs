@@ -38,7 +38,9 @@ pub(super) async fn get(
     request: GetResourcePolicyRequest,
 ) -> Result<GetResourcePolicyResponse, Failure> {
     let resource = Resource::of(request.resource_arn.as_deref())?;
-    let stream = cx.current(&reference_to(&resource.stream(cx).await?)).await?;
+    let stream = cx
+        .current(&reference_to(&resource.stream(cx).await?))
+        .await?;
     let mut row = stream.row.clone();
     let policy = policy_of(&stream, &mut row, &resource)?;
     if policy.is_empty() {

@@ -7,9 +7,7 @@ use levada_cluster::{
 };
 use levada_engine::proto::{DeleteResult, VisibilityResult};
 use levada_types::Timestamp;
-use levada_types::limits::{
-    QUEUE_RECORDS_MAX, RECORDS_BYTES_MAX, STREAM_QUEUE_WAIT_SECS_DEFAULT,
-};
+use levada_types::limits::{QUEUE_RECORDS_MAX, RECORDS_BYTES_MAX, STREAM_QUEUE_WAIT_SECS_DEFAULT};
 use levada_wire::kinesis::{
     AcknowledgeDeadLetterQueueRecordsRequest, AcknowledgeQueueRecordsRequest, BatchErrorEntry,
     BatchResultEntry, KinesisError, KinesisErrorKind, QueueRecord, QueueRecordsBatchResponse,
@@ -30,7 +28,10 @@ type Batch = Result<QueueRecordsBatchResponse, Failure>;
 
 pub(super) async fn receive(cx: &Context<'_>, request: ReceiveQueueRecordsRequest) -> Receiving {
     let arn = request.queue()?;
-    let times = (request.wait_time_seconds, request.visibility_timeout_seconds);
+    let times = (
+        request.wait_time_seconds,
+        request.visibility_timeout_seconds,
+    );
     receive_from(cx, &arn, Letters::Live, request.limit, times).await
 }
 
@@ -39,7 +40,10 @@ pub(super) async fn receive_dead(
     request: ReceiveDeadLetterQueueRecordsRequest,
 ) -> Receiving {
     let arn = request.queue()?;
-    let times = (request.wait_time_seconds, request.visibility_timeout_seconds);
+    let times = (
+        request.wait_time_seconds,
+        request.visibility_timeout_seconds,
+    );
     receive_from(cx, &arn, Letters::Dead, request.limit, times).await
 }
 
@@ -115,7 +119,9 @@ fn record(
     };
     // One that came while this waited is in the row as it is now.
     let now = || find(&cx.broker.stream_queue(queue.row.queue)?);
-    let (shard, opened_at) = find(queue).filter(|(_, opened)| *opened != 0).or_else(now)?;
+    let (shard, opened_at) = find(queue)
+        .filter(|(_, opened)| *opened != 0)
+        .or_else(now)?;
     let stored = message.record;
     let receipt = StreamReceipt {
         shard,

@@ -86,7 +86,9 @@ pub(super) async fn list_of_resource(
     request: ListTagsForResourceRequest,
 ) -> Result<ListTagsForResourceResponse, Failure> {
     let resource = Resource::of(request.resource_arn.as_deref())?;
-    let stream = cx.current(&reference_to(&resource.stream(cx).await?)).await?;
+    let stream = cx
+        .current(&reference_to(&resource.stream(cx).await?))
+        .await?;
     let mut row = stream.row.clone();
     Ok(ListTagsForResourceResponse {
         tags: told(tags_of(&stream, &mut row, &resource)?),

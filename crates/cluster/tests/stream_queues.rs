@@ -78,10 +78,8 @@ async fn drain(broker: &Broker, queue: &StreamQueue, count: usize) -> Vec<u32> {
         let messages = received.await.expect("an answer").messages;
         assert!(!messages.is_empty(), "{} of {count} came", found.len());
         let stream = current(broker).await;
-        let now = StreamQueue {
-            stream: stream.clone(),
-            row: queue.row.clone(),
-        };
+        let number = queue.row().queue;
+        let now = StreamQueue::find(stream.clone(), |row| row.queue == number).expect("the queue");
         let receipts: Vec<StreamReceipt> = messages
             .iter()
             .map(|message| {

@@ -21,8 +21,8 @@ use crate::{ReceiveOptions, Received, ReceivedMessage, RouteError};
 pub struct StreamQueue {
     /// The stream.
     pub stream: Arc<Stream>,
-    /// The queue's row.
-    pub row: StreamQueueRow,
+    /// Where in the stream's row the queue's is.
+    place: usize,
 }
 
 /// Records of a queue that are asked for, or one of them.
@@ -46,11 +46,22 @@ pub struct StreamReceipt {
 }
 
 impl StreamQueue {
+    /// The queue of a stream that is meant, if there is one.
+    pub fn find(stream: Arc<Stream>, is_it: impl Fn(&StreamQueueRow) -> bool) -> Option<Self> {
+        let place = stream.row.queues.iter().position(is_it)?;
+        Some(Self { stream, place })
+    }
+
+    /// The queue's row.
+    pub fn row(&self) -> &StreamQueueRow {
+        &self.stream.row.queues[self.place]
+    }
+
     /// The number by which records are asked for and waited for.
     fn id(&self, letters: Letters) -> QueueId {
         QueueId(match letters {
-            Letters::Live => self.row.queue,
-            Letters::Dead => self.row.queue + 1,
+            Letters::Live => self.row().queue,
+            Letters::Dead => self.row().queue + 1,
         })
     }
 }
@@ -65,7 +76,7 @@ impl Broker {
     /// records.
     pub async fn find_stream_queue(&self, queue: u64) -> Result<Option<StreamQueue>, RouteError> {
         let found = self.stream_queue(queue);
-        if found.as_ref().is_some_and(|found| is_in_use(&found.row)) {
+        if found.as_ref().is_some_and(|found| is_in_use(found.row())) {
             return Ok(found);
         }
         self.catch_up_catalog().await?;
@@ -88,11 +99,7 @@ impl Broker {
         })?;
         let region = region.parse().ok()?;
         let stream = directory.stream_by_name(account.parse().ok()?, &region, &name)?;
-        let row = stream.row.queues.iter().find(|row| row.queue == queue)?;
-        Some(StreamQueue {
-            row: row.clone(),
-            stream,
-        })
+        StreamQueue::find(stream, |row| row.queue == queue)
     }
 
     /// Up to `max` queues of an account in a region behind a name, by name, on streams that are `wanted`.
@@ -123,7 +130,7 @@ impl Broker {
         letters: Letters,
         options: ReceiveOptions,
     ) -> Result<Received, RouteError> {
-        let (id, number) = (queue.id(letters), queue.row.queue);
+        let (id, number) = (queue.id(letters), queue.row().queue);
         // Looked up anew for each round, as shards come and go.
         let parts = || {
             let now = self.stream_queue(number);
@@ -179,7 +186,7 @@ impl Broker {
         queue: &StreamQueue,
         receipts: &[StreamReceipt],
     ) -> Result<Vec<DeleteResult>, RouteError> {
-        let queue_number = queue.row.queue;
+        let queue_number = queue.row().queue;
         let restore = |receipts| {
             command::Kind::RestoreRecords(proto::RestoreRecords {
                 queue: queue_number,
@@ -259,7 +266,7 @@ impl Broker {
             let (answer, _) = self.write(partition, kind.clone()).await?;
             match answer.kind {
                 Some(outcome::Kind::Misconfigured(_)) => {
-                    self.bring_up_stream_queue(queue.row.queue, partition)
+                    self.bring_up_stream_queue(queue.row().queue, partition)
                         .await?;
                 }
                 Some(kind) => return Ok(kind),

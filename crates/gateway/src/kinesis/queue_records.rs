@@ -118,7 +118,7 @@ fn record(
         Some((shard.number, shard.opened_at))
     };
     // One that came while this waited is in the row as it is now.
-    let now = || find(&cx.broker.stream_queue(queue.row.queue)?);
+    let now = || find(&cx.broker.stream_queue(queue.row().queue)?);
     let (shard, opened_at) = find(queue)
         .filter(|(_, opened)| *opened != 0)
         .or_else(now)?;
@@ -149,7 +149,7 @@ fn kind_of(letters: Letters) -> Kind {
 
 fn handle(seal: &Seal, queue: &StreamQueue, letters: Letters, receipt: &StreamReceipt) -> String {
     let numbers = [
-        queue.row.queue,
+        queue.row().queue,
         u64::from(receipt.shard),
         receipt.position,
         u64::from(receipt.generation),
@@ -167,7 +167,7 @@ fn receipt_of(
 ) -> Option<StreamReceipt> {
     let fields = seal.open(kind_of(letters), handle)?;
     let mut fields = Fields(&fields);
-    let is_of_queue = fields.u64()? == queue.row.queue;
+    let is_of_queue = fields.u64()? == queue.row().queue;
     let receipt = StreamReceipt {
         shard: u32::try_from(fields.u64()?).ok()?,
         position: fields.u64()?,
@@ -363,5 +363,49 @@ fn of_route(error: RouteError, arn: &StreamQueueArn) -> Failure {
             KinesisError::new(KinesisErrorKind::Throttling, "Rate exceeded").into()
         }
         other => other.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use levada_cluster::Stream;
+    use levada_engine::proto::{StreamQueueRow, StreamRow};
+
+    use super::*;
+
+    fn queue(number: u64) -> StreamQueue {
+        let row = StreamRow {
+            account: "000000000000".into(),
+            region: "eu-west-3".into(),
+            queues: vec![StreamQueueRow {
+                queue: number,
+                ..StreamQueueRow::default()
+            }],
+            ..StreamRow::default()
+        };
+        let stream = Stream::from_row(row).expect("good names");
+        StreamQueue::find(Arc::new(stream), |_| true).expect("a queue")
+    }
+
+    #[test]
+    fn a_handle_is_good_for_its_queue_and_side() {
+        let seal = Seal::of_cluster(1);
+        let receipt = StreamReceipt {
+            shard: 3,
+            position: 1 << 40,
+            generation: 7,
+        };
+        let text = handle(&seal, &queue(4), Letters::Live, &receipt);
+        assert!(text.len() <= levada_types::limits::STREAM_RECEIPT_LEN_MAX);
+        let open =
+            |queue: &StreamQueue, letters, text: &str| receipt_of(&seal, queue, letters, text);
+        assert_eq!(open(&queue(4), Letters::Live, &text), Some(receipt));
+        assert_eq!(open(&queue(4), Letters::Dead, &text), None);
+        assert_eq!(open(&queue(6), Letters::Live, &text), None);
+        assert_eq!(open(&queue(4), Letters::Live, &text[1..]), None);
+        let of_another = handle(&Seal::of_cluster(2), &queue(4), Letters::Live, &receipt);
+        assert_eq!(open(&queue(4), Letters::Live, &of_another), None);
     }
 }

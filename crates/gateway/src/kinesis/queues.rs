@@ -74,9 +74,8 @@ pub(super) async fn create(
         Ok(row.into())
     };
     let (_, after) = cx.change(&reference_to(&arn), edit).await?;
-    let row = after.row.queues.iter().find(|queue| queue.name == name);
-    let row = row.ok_or_else(AwsError::internal_failure)?.clone();
-    Ok(answer(&StreamQueue { stream: after, row }))
+    let made = StreamQueue::find(after, |queue| queue.name == name);
+    Ok(answer(&made.ok_or_else(AwsError::internal_failure)?))
 }
 
 pub(super) async fn delete(
@@ -153,7 +152,7 @@ pub(super) async fn list(
     let (page, has_more) = pages::cut(found.into_iter(), max);
     let last = page.last().filter(|_| has_more);
     Ok(ListQueuesResponse {
-        next_token: last.map(|last| pages::token(&seal, Kind::Queues, &[], &last.row.name)),
+        next_token: last.map(|last| pages::token(&seal, Kind::Queues, &[], &last.row().name)),
         queue_summaries: page.iter().map(summary).collect(),
     })
 }
@@ -194,7 +193,7 @@ pub(super) async fn in_use(cx: &Context<'_>, arn: &StreamQueueArn) -> Result<Str
     let number = number_of(cx, arn)?;
     let found = cx.broker.find_stream_queue(number).await?;
     let found = found.filter(|queue| {
-        let status = queue.row.status();
+        let status = queue.row().status();
         let gives = matches!(
             status,
             proto::StreamStatus::Active | proto::StreamStatus::Updating
@@ -219,9 +218,8 @@ pub(super) async fn change(
             Ok(row.into())
         })
         .await?;
-    let row = after.row.queues.iter().find(|row| row.queue == number);
-    let row = row.ok_or_else(|| not_found(arn))?.clone();
-    Ok(StreamQueue { stream: after, row })
+    let found = StreamQueue::find(after, |row| row.queue == number);
+    Ok(found.ok_or_else(|| not_found(arn))?)
 }
 
 /// The queue of an ARN in a row that is to be changed.
@@ -255,7 +253,7 @@ pub(super) fn queue_arn(queue: &StreamQueue) -> StreamQueueArn {
     StreamQueueArn {
         region: queue.stream.region.clone(),
         account: queue.stream.account,
-        name: id_of(&queue.row).into(),
+        name: id_of(queue.row()).into(),
     }
 }
 
@@ -378,7 +376,7 @@ fn set(
 }
 
 fn answer(queue: &StreamQueue) -> QueueDescriptionResponse {
-    let row = &queue.row;
+    let row = queue.row();
     QueueDescriptionResponse {
         queue_description: QueueDescription {
             queue_name: row.name.clone(),
@@ -440,10 +438,10 @@ fn status_of(row: &StreamQueueRow) -> QueueStatus {
 
 fn summary(queue: &StreamQueue) -> QueueSummary {
     QueueSummary {
-        queue_name: queue.row.name.clone(),
+        queue_name: queue.row().name.clone(),
         queue_arn: queue_arn(queue).to_string(),
-        queue_status: status_of(&queue.row),
-        queue_creation_timestamp: Timestamp::from_millis(queue.row.created_at).into(),
+        queue_status: status_of(queue.row()),
+        queue_creation_timestamp: Timestamp::from_millis(queue.row().created_at).into(),
         streams: vec![QueueStreamIdentifier {
             stream_arn: arn_of(&queue.stream).to_string(),
             stream_creation_timestamp: queue.stream.created_at().into(),

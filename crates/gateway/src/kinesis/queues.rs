@@ -161,11 +161,14 @@ fn created_at_of(row: &StreamRow) -> Timestamp {
     Timestamp::from_millis(row.created_at)
 }
 
-/// Names of the caller's streams that are listed, and when each was made, if that is said.
+/// The name of a stream whose queues are listed, and when it was made, if that is said.
+type Filtered = (Box<str>, Option<EpochTime>);
+
+/// Those of the streams that are the caller's.
 fn filtered(
     cx: &Context<'_>,
     filter: &[QueueStreamFilter],
-) -> Result<Vec<(Box<str>, Option<EpochTime>)>, KinesisError> {
+) -> Result<Vec<Filtered>, KinesisError> {
     let mut streams = Vec::with_capacity(filter.len());
     for stream in filter {
         let arn = stream_arn(stream.stream_arn.as_deref())?;

@@ -172,7 +172,7 @@ def test_consumers_are_registered_and_listed(kinesis, stream):
     kinesis.delete_stream(StreamName=stream, EnforceConsumerDeletion=True)
 
 
-@pytest.mark.parametrize("action", ["list_queues"])
+@pytest.mark.parametrize("action", ["list_channels"])
 def test_what_is_not_served_is_no_operation(kinesis, action):
     if not hasattr(kinesis, action):
         pytest.skip("this boto3 does not know the action")

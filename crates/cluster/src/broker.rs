@@ -335,7 +335,11 @@ impl Broker {
         queue: QueueId,
         partition: PartitionId,
     ) -> Result<(), RouteError> {
-        if self.core.directory.config(queue).is_none() {
+        let directory = &self.core.directory;
+        if directory.config(queue).is_none() {
+            if directory.read(|catalog| catalog.stream_queue(queue.0).is_some()) {
+                return self.bring_up_stream_queue(queue.0, partition).await;
+            }
             self.catch_up_catalog().await?;
         }
         self.configure(queue, partition).await

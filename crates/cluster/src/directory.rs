@@ -154,6 +154,7 @@ impl Directory {
                 && catalog.stream(id.0).is_none()
                 && catalog.shard_of(id).is_none()
                 && catalog.table(id.0).is_none()
+                && catalog.stream_queue(id.0).is_none()
                 && catalog.next_queue_id() > id
         })
     }

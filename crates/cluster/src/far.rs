@@ -16,7 +16,8 @@ use crate::broker::Broker;
 use crate::core::{Core, Route};
 use crate::handler::malformed;
 use crate::proposer::NOT_LEADER;
-use crate::{Queue, RouteError, method, proto};
+use crate::queue::Parts;
+use crate::{RouteError, method, proto};
 
 /// Parts that are watched elsewhere at one time; beyond it a poll is told so.
 const WATCHED_MAX: usize = 8_192;
@@ -31,7 +32,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 impl Broker {
     /// Has the parts of a queue watched that have no copy here. The caller's poll is parked already.
-    pub(crate) fn watch_far_parts(&self, queue: &Queue) -> Result<(), RouteError> {
+    pub(crate) fn watch_far_parts(&self, queue: &Parts) -> Result<(), RouteError> {
         for partition in &queue.partitions {
             let Some(route) = self.core.route(*partition).filter(|r| r.group().is_none()) else {
                 continue;
@@ -132,7 +133,9 @@ fn claimable(group: &Group, queue: QueueId) -> u32 {
     let now = group.now();
     group.read(|partition| {
         let is_due = partition.next_due().is_some_and(|due| due <= now);
-        let view = partition.queue(queue).filter(|view| view.claimable_now());
+        let view = partition
+            .claims_of(queue)
+            .filter(|view| view.claimable_now());
         let ready = view.map_or(0, |view| view.counts.ready.max(1));
         u32::try_from(ready)
             .unwrap_or(u32::MAX)

@@ -72,6 +72,7 @@ pub use queue::{Queue, QueueCounts, QueueSettings, ReceiveOptions, Received, Rec
 pub use report::{ClusterReport, NodeReport, PartitionReport};
 pub use standing::empty_directory;
 pub use stream::{
-    Put, Resharding, ShardEnds, ShardRead, Stream, StreamCounts, StreamRecord, hash_of,
+    Letters, Put, Resharding, ShardEnds, ShardRead, Stream, StreamCounts, StreamQueue,
+    StreamReceipt, StreamRecord, hash_of,
 };
 pub use table::Table;

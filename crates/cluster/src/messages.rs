@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use levada_engine::proto::{
-    self, Command, DeleteResult, NewMessage, ReceiptRef, Receive, ReceiveOutcome, Send, Sent, Tick,
-    VisibilityResult, command, outcome,
+    self, Command, DeleteResult, NewMessage, ReceiptRef, Receive, ReceiveOutcome, Record, Send,
+    Sent, Tick, VisibilityResult, command, outcome,
 };
 use levada_rpc::Class;
 use levada_types::{PartitionId, QueueId, Receipt, Timestamp};
@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use crate::broker::{Broker, REQUEST_TIMEOUT};
 use crate::core::{Core, Route};
 use crate::proto as peer;
+use crate::queue::Parts;
 use crate::{Queue, QueueCounts, ReceiveOptions, Received, ReceivedMessage, RouteError, method};
 
 /// A receive whose partition has had no leader that lives for so long looks at the queue's other parts.
@@ -89,20 +90,31 @@ impl Broker {
         queue: &Arc<Queue>,
         options: ReceiveOptions,
     ) -> Result<Received, RouteError> {
+        self.receive_from(&|| queue.parts(), options).await
+    }
+
+    /// The same from whatever has parts. They are asked for anew for each round.
+    pub(crate) async fn receive_from(
+        &self,
+        parts: &(dyn Fn() -> Parts + Sync),
+        options: ReceiveOptions,
+    ) -> Result<Received, RouteError> {
         if options.wait_ms == 0 {
-            return self.claim(queue, &options, false).await;
+            return self.claim(&parts(), &options, false).await;
         }
         let deadline = Instant::now() + Duration::from_millis(options.wait_ms);
-        let place = self.core.waiters.park(queue.id);
+        let id = parts().id;
+        let place = self.core.waiters.park(id);
         let mut woken = false;
         loop {
+            let queue = &parts();
             self.watch_far_parts(queue)?;
             // In line before looking, so that what comes in between is not missed.
             let mut notified = std::pin::pin!(place.notify.notified());
             notified.as_mut().enable();
             let received = self.claim(queue, &options, woken).await?;
             if !received.messages.is_empty() {
-                if self.core.waiters.others(queue.id) {
+                if self.core.waiters.others(id) {
                     place.notify.notify_one();
                 }
                 return Ok(received);
@@ -110,7 +122,7 @@ impl Broker {
             if received.over_limit || tokio::time::timeout_at(deadline, notified).await.is_err() {
                 return Ok(received);
             }
-            if self.core.leaving.load(Ordering::Relaxed) || self.core.directory.is_gone(queue.id) {
+            if self.core.leaving.load(Ordering::Relaxed) || self.core.directory.is_gone(id) {
                 return Ok(received);
             }
             woken = true;
@@ -121,7 +133,7 @@ impl Broker {
     /// nothing is passed over: what woke the poll was applied here.
     async fn claim(
         &self,
-        queue: &Arc<Queue>,
+        queue: &Parts,
         options: &ReceiveOptions,
         woken: bool,
     ) -> Result<Received, RouteError> {
@@ -155,7 +167,7 @@ impl Broker {
 
     async fn claim_from(
         &self,
-        queue: &Arc<Queue>,
+        queue: &Parts,
         partition: PartitionId,
         options: &ReceiveOptions,
     ) -> Result<ReceiveOutcome, RouteError> {
@@ -207,13 +219,13 @@ impl Broker {
         };
         let now = group.now();
         group.read(|p| {
-            p.queue(queue).is_none_or(|view| view.claimable_now())
+            p.claims_of(queue).is_none_or(|view| view.claimable_now())
                 || p.next_due().is_some_and(|due| due <= now)
         })
     }
 
     /// Parts that this node leads first, in turn; now and then another one first.
-    fn parts_for_receive(&self, queue: &Queue) -> Vec<PartitionId> {
+    fn parts_for_receive(&self, queue: &Parts) -> Vec<PartitionId> {
         let mut parts = queue.partitions.clone();
         if parts.len() > 1 {
             let turn = self.core.turn.fetch_add(1, Ordering::Relaxed);
@@ -380,11 +392,12 @@ fn reference(receipt: &Receipt) -> ReceiptRef {
     ReceiptRef {
         position: receipt.position,
         generation: receipt.generation,
+        log: 0,
     }
 }
 
 /// Items by partition, each with its place in the request.
-fn by_partition<T>(
+pub(crate) fn by_partition<T>(
     items: impl Iterator<Item = (PartitionId, T)>,
 ) -> BTreeMap<PartitionId, Vec<(usize, T)>> {
     let mut groups: BTreeMap<PartitionId, Vec<(usize, T)>> = BTreeMap::new();
@@ -395,7 +408,7 @@ fn by_partition<T>(
 }
 
 /// Puts the partitions' results back into the order of the request.
-fn in_order<'a, T: 'a, R: Copy>(
+pub(crate) fn in_order<'a, T: 'a, R: Copy>(
     count: usize,
     groups: impl Iterator<Item = &'a Vec<(usize, T)>>,
     results: Vec<Vec<i32>>,
@@ -416,14 +429,24 @@ fn to_messages(
 ) -> Result<Vec<ReceivedMessage>, RouteError> {
     let queue = QueueId(part.queue);
     let messages = part.claimed.into_iter().filter_map(|claimed| {
-        // Unreadable here: its claim ends and it is tried again, perhaps at another replica.
-        let record = claimed.record?;
+        // Unreadable here: its claim ends and it is tried again, perhaps at another replica. A record of a stream is
+        // read by who asked.
+        let is_of_stream = claimed.log != 0;
+        let record = match claimed.record {
+            None if is_of_stream => Record::default(),
+            record => record?,
+        };
+        let (queue, generation) = if is_of_stream {
+            (QueueId(claimed.log), claimed.generation)
+        } else {
+            (queue, claimed.receive_count)
+        };
         Some(ReceivedMessage {
             receipt: Receipt {
                 partition,
                 queue,
                 position: claimed.position,
-                generation: claimed.receive_count,
+                generation,
             },
             receive_count: claimed.receive_count.saturating_add(record.received_before),
             first_received_at: Timestamp::from_millis(claimed.first_received_at),

@@ -24,6 +24,9 @@ use crate::reader::Reader;
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Between two attempts while nothing is known to have changed.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
+/// Bytes of records of streams that are put into an answer from disk; who asked reads the rest. A record may be as large
+/// as that alone.
+const ATTACHED_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Remote refusal: the node does not lead the partition.
 pub(crate) const NOT_LEADER: u32 = 200;
 /// Remote refusal: leadership was lost under way.
@@ -179,7 +182,7 @@ fn any_claimable(group: &Group, queues: &[u64]) -> bool {
         partition.next_due().is_some_and(|due| due <= now)
             || queues.iter().any(|q| {
                 partition
-                    .queue(QueueId(*q))
+                    .claims_of(QueueId(*q))
                     .is_none_or(|view| view.claimable_now() || view.in_flight_full)
             })
     })
@@ -193,14 +196,26 @@ fn nothing() -> Outcome {
 
 /// Fills in the payloads that had left memory.
 async fn attach_records(group: &Arc<Group>, reader: &Reader, outcomes: &mut [Outcome]) {
+    let mut bytes = 0;
     for outcome in outcomes {
         let Some(outcome::Kind::Receive(received)) = &mut outcome.kind else {
             continue;
         };
         for claimed in received.claimed.iter_mut().filter(|c| c.record.is_none()) {
-            claimed.record = reader
-                .record(group, QueueId(received.queue), claimed.position)
-                .await;
+            let is_of_stream = claimed.log != 0;
+            let log = if is_of_stream {
+                claimed.log
+            } else {
+                received.queue
+            };
+            if is_of_stream && bytes >= ATTACHED_BYTES_MAX {
+                continue;
+            }
+            let record = reader.record(group, QueueId(log), claimed.position).await;
+            if is_of_stream {
+                bytes += record.as_ref().map_or(0, |record| record.payload.len());
+            }
+            claimed.record = record.filter(|_| !is_of_stream || bytes <= ATTACHED_BYTES_MAX);
         }
     }
 }

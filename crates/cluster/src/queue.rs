@@ -71,7 +71,23 @@ impl Queue {
     }
 }
 
+/// A queue as a receive sees it: its number, and the partitions that may have something.
+#[derive(Clone, Debug)]
+pub(crate) struct Parts {
+    pub(crate) id: QueueId,
+    pub(crate) version: u64,
+    pub(crate) partitions: Vec<PartitionId>,
+}
+
 impl Queue {
+    pub(crate) fn parts(&self) -> Parts {
+        Parts {
+            id: self.id,
+            version: self.version,
+            partitions: self.partitions.clone(),
+        }
+    }
+
     /// The part for a message that may go to any: a FIFO queue's parts hold whole groups, a standard
     /// queue's take turns.
     pub fn partition_for(&self, group: &str, turn: u64) -> Option<PartitionId> {

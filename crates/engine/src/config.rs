@@ -59,6 +59,7 @@ pub fn shard_config_of(stream: &proto::StreamRow, shard: &proto::ShardRow) -> pr
         closed: shard.end != 0 || is_replaced,
         records_per_s: limit(limits::SHARD_RECORDS_PER_S),
         bytes_per_s: limit(limits::SHARD_BYTES_PER_S),
+        queues: queues_on(stream, shard).collect(),
     }
 }
 
@@ -71,6 +72,23 @@ pub fn table_config_of(row: &proto::TableRow) -> proto::TableConfig {
         key: row.key.clone(),
         indexes: indexes.collect(),
     }
+}
+
+/// The queues that read a shard: those whose beginning is settled and that are not being deleted.
+fn queues_on(
+    stream: &proto::StreamRow,
+    shard: &proto::ShardRow,
+) -> impl Iterator<Item = proto::ShardQueueConfig> {
+    let is_read = |queue: &&proto::StreamQueueRow| {
+        queue.started_at != 0 && queue.status() != proto::StreamStatus::Deleting
+    };
+    let queues = stream.queues.iter().filter(is_read);
+    queues.map(|queue| proto::ShardQueueConfig {
+        queue: queue.queue,
+        from: queue.starts.get(&shard.number).copied().unwrap_or(0),
+        visibility_timeout_ms: queue.visibility_timeout_ms,
+        receive_count_max: queue.receive_count_max,
+    })
 }
 
 fn redrive(row: &proto::QueueRow, catalog: &Catalog) -> Option<proto::Redrive> {

@@ -3,14 +3,21 @@
 //! Reading changes nothing and needs no command. Retention shortens the log from the front, by whole minutes: nothing
 //! before `horizon` is to be read, though its block may still be there for what follows in it. A shard that was closed
 //! takes nothing any more and goes on expiring.
+//!
+//! Queues on the stream claim its records where they are; see [`queue`].
+
+pub(crate) mod queue;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use levada_types::{QueueId, Timestamp};
 
 use crate::effects::Effects;
 use crate::log::Log;
-use crate::proto::{NewRecord, PutRecordsOutcome, Record, ShardConfig};
+use crate::proto::{NewRecord, PutRecordsOutcome, Record, ShardConfig, ShardQueueConfig};
 use crate::snapshot::{QueueRows, Reader, RestoreError, Writer};
 use crate::view::ShardView;
+use queue::{ShardQueue, Side};
 
 /// Records that arrive within this time expire together. A year of it has half a million entries in the index of time.
 const EXPIRY_QUANTUM_MS: u64 = 60_000;
@@ -37,14 +44,19 @@ pub(crate) struct Shard {
     taken: Taken,
     /// Bytes that it has ever taken, partition keys included: from one look at it to the next this tells its rate.
     bytes_taken: u64,
+    /// Queues that read it, by number.
+    pub(crate) queues: BTreeMap<u64, ShardQueue>,
     /// Mirrors the partition's `due`.
     pub(crate) due: Option<Timestamp>,
 }
 
 impl Shard {
     pub(crate) fn new(config: ShardConfig) -> Self {
+        let queues = config.queues.iter();
+        let queues = queues.map(|queue| (queue.queue, ShardQueue::new(*queue)));
         Self {
             log: Log::with_quantum(QueueId(config.log), EXPIRY_QUANTUM_MS),
+            queues: queues.collect(),
             config,
             horizon: 1,
             taken: Taken::default(),
@@ -63,8 +75,31 @@ impl Shard {
             // Who waits for records learns that there will be none.
             effects.add_wake(QueueId(config.log), u32::MAX);
         }
+        self.configure_queues(&config.queues, effects);
         self.config = ShardConfig { closed, ..config };
         self.advance(at, effects);
+    }
+
+    fn configure_queues(&mut self, wanted: &[ShardQueueConfig], effects: &mut Effects) {
+        let numbers: BTreeSet<u64> = wanted.iter().map(|queue| queue.queue).collect();
+        self.queues.retain(|number, _| {
+            let stays = numbers.contains(number);
+            if !stays {
+                // Who waits learns that it is gone.
+                effects.add_wake(Side::Live.id(*number), u32::MAX);
+                effects.add_wake(Side::Dead.id(*number), u32::MAX);
+            }
+            stays
+        });
+        for config in wanted {
+            if let Some(queue) = self.queues.get_mut(&config.queue) {
+                queue.configure(*config, effects);
+                continue;
+            }
+            let mut queue = ShardQueue::new(*config);
+            queue.arrived(self.horizon, self.log.next_position(), effects);
+            self.queues.insert(config.queue, queue);
+        }
     }
 
     /// Appends what the limits allow.
@@ -82,6 +117,7 @@ impl Shard {
         }
         self.begin_second(at);
         let mut positions = Vec::with_capacity(records.len());
+        let first = self.log.next_position();
         let mut kept = 0;
         for new in records {
             let bytes = (new.data.len() + new.partition_key.len()) as u64;
@@ -100,6 +136,9 @@ impl Shard {
             kept += 1;
         }
         effects.add_wake(QueueId(self.config.log), kept);
+        for queue in self.queues.values_mut() {
+            queue.arrived(first, self.log.next_position(), effects);
+        }
         PutRecordsOutcome {
             positions,
             closed: false,
@@ -141,10 +180,20 @@ impl Shard {
             let _ = self.log.expire_through(through, effects);
             self.horizon = self.horizon.max(through + 1);
         }
+        for queue in self.queues.values_mut() {
+            queue.advance(at, self.horizon, effects);
+        }
     }
 
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
-        self.log.next_expiry(self.config.retention_ms)
+        let expiry = self.log.next_expiry(self.config.retention_ms);
+        let queues = self.queues.values().filter_map(ShardQueue::next_due);
+        queues.chain(expiry).min()
+    }
+
+    /// Whether a position is one that may be read.
+    pub(crate) fn has(&self, position: u64) -> bool {
+        (self.horizon..self.log.next_position()).contains(&position)
     }
 
     pub(crate) fn view(&self) -> ShardView {
@@ -154,6 +203,7 @@ impl Shard {
             next: self.log.next_position(),
             closed: self.config.closed,
             bytes_taken: self.bytes_taken,
+            expired_in_queues: self.queues.values().map(ShardQueue::expired).sum(),
         }
     }
 
@@ -167,6 +217,11 @@ impl Shard {
         state.u64(self.taken.bytes);
         state.u64(self.bytes_taken);
         rows.put(PART_SHARD_STATE, 0, state.finish());
+        queue::encode(&self.queues, rows);
+    }
+
+    pub(crate) fn load_queues(&mut self, part: u8, value: &[u8]) -> Result<(), RestoreError> {
+        queue::load(&mut self.queues, part, value)
     }
 
     pub(crate) fn load_state(&mut self, value: &[u8]) -> Result<(), RestoreError> {
@@ -203,6 +258,7 @@ mod tests {
             closed: false,
             records_per_s,
             bytes_per_s,
+            queues: Vec::new(),
         })
     }
 
@@ -223,9 +279,9 @@ mod tests {
         let closing = ShardConfig {
             version: 2,
             closed: true,
-            ..shard.config
+            ..shard.config.clone()
         };
-        shard.configure(t(6), closing, &mut fx);
+        shard.configure(t(6), closing.clone(), &mut fx);
         let refused = shard.put(t(7), vec![NewRecord::default()], &mut fx);
         assert!(refused.closed && refused.positions.is_empty());
         let opening = ShardConfig {

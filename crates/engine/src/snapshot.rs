@@ -2,7 +2,7 @@
 //!
 //! Key: one byte of [`Table`], then numbers in big-endian, so that rows sort as numbers do. A
 //! queue's rows are `Queue, queue id (8), part (1), suffix (8)`: parts below 0x40 belong to the
-//! partition and the log, 0x40-0x7f to `StandardQueue`, 0x80-0xbf to `FifoQueue`. Values are LEB128
+//! partition and the log, 0x40-0x7f to `StandardQueue`, 0x80-0xbf to `FifoQueue`, those above to queues on a shard. Values are LEB128
 //! varints and length-prefixed bytes, or one encoded protobuf message. A row is at most
 //! [`ROW_BYTES`] plus one entry long. Rows are a function of the state alone.
 

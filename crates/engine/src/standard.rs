@@ -39,6 +39,7 @@ use crate::view::Counts;
 use delayed::Delayed;
 use kept::KeptTimes;
 use lanes::{LaneId, Lanes};
+pub(crate) use ready::Ranges;
 use ready::{Past, Picked};
 
 /// Longest delay, in milliseconds.

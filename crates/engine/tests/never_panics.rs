@@ -115,12 +115,50 @@ fn send() -> BoxedStrategy<command::Kind> {
 }
 
 fn receipt() -> BoxedStrategy<proto::ReceiptRef> {
-    (number(), small())
-        .prop_map(|(position, generation)| proto::ReceiptRef {
+    (number(), small(), number())
+        .prop_map(|(position, generation, log)| proto::ReceiptRef {
             position,
             generation,
+            log,
         })
         .boxed()
+}
+
+fn shard() -> BoxedStrategy<command::Kind> {
+    let queue = (number(), number(), number(), small()).prop_map(
+        |(queue, from, visibility_timeout_ms, receive_count_max)| proto::ShardQueueConfig {
+            queue,
+            from,
+            visibility_timeout_ms,
+            receive_count_max,
+        },
+    );
+    let queues = prop::collection::vec(queue, 0..3);
+    let config = (number(), number(), number(), any::<bool>(), queues).prop_map(
+        |(log, version, retention_ms, closed, queues)| {
+            command::Kind::ConfigureShard(proto::ConfigureShard {
+                config: Some(proto::ShardConfig {
+                    log,
+                    version,
+                    retention_ms,
+                    closed,
+                    queues,
+                    ..proto::ShardConfig::default()
+                }),
+            })
+        },
+    );
+    let record = (text(), bytes()).prop_map(|(partition_key, data)| proto::NewRecord {
+        partition_key,
+        data,
+    });
+    let put = (number(), prop::collection::vec(record, 0..4))
+        .prop_map(|(log, records)| command::Kind::PutRecords(proto::PutRecords { log, records }));
+    let restore =
+        (number(), prop::collection::vec(receipt(), 0..4)).prop_map(|(queue, receipts)| {
+            command::Kind::RestoreRecords(proto::RestoreRecords { queue, receipts })
+        });
+    prop_oneof![2 => config, 2 => put, 1 => restore].boxed()
 }
 
 fn on_queue() -> BoxedStrategy<command::Kind> {
@@ -421,6 +459,7 @@ fn command() -> BoxedStrategy<proto::Command> {
         3 => prop::option::of(config()).prop_map(|config| command::Kind::ConfigureQueue(proto::ConfigureQueue { config })),
         4 => send(),
         6 => on_queue(),
+        3 => shard(),
         3 => transfer(),
         3 => on_table(),
         3 => prop::option::of(on_catalog()).prop_map(|kind| command::Kind::Catalog(proto::Catalog { kind })),

@@ -329,6 +329,7 @@ impl World {
         let receipts = vec![proto::ReceiptRef {
             position,
             generation,
+            log: 0,
         }];
         let command = proto::Delete {
             queue: self.sides[index].queue,
@@ -359,6 +360,7 @@ impl World {
         let receipt = Some(proto::ReceiptRef {
             position,
             generation,
+            log: 0,
         });
         let changes = vec![proto::NewVisibility {
             receipt,

@@ -144,6 +144,7 @@ impl Rig {
             let refs = refs.map(|c| ReceiptRef {
                 position: c.position,
                 generation: c.receive_count,
+                log: 0,
             });
             receipts.push(refs.collect());
         }

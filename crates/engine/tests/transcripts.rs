@@ -81,5 +81,6 @@ transcripts! {
     purge
     retention
     shards
+    stream_queues
     visibility
 }

@@ -287,7 +287,7 @@ impl Gateway {
             }
             (Ok(Call::DynamoDb(request)), Ok(caller)) => {
                 slot = Slot::dynamodb(request.action());
-                match dynamodb::call(self, &caller, request).await {
+                match dynamodb::call(self, &caller, *request).await {
                     Ok(encoded) => {
                         let claimed = self.record_answers.claim(encoded.body.len());
                         claimed
@@ -301,9 +301,7 @@ impl Gateway {
                 }
             }
             (Ok(Call::Kinesis(request)), Ok(caller)) => {
-                if kinesis::is_served(request.action()) {
-                    slot = Slot::kinesis(request.action());
-                }
+                slot = Slot::kinesis(request.action());
                 match kinesis::call(self, &caller, request, protocol).await {
                     Ok(Answered::Stream(frames)) => {
                         self.metrics.count(slot, Outcome::Ok, begun.elapsed());

@@ -183,3 +183,9 @@ pub const TRANSACTION_TOKEN_MS: u64 = 600_000;
 pub const SCAN_SEGMENTS_MAX: u32 = 1_000_000;
 /// Bytes of the items of all tables in one partition: ours, as they are held in memory.
 pub const PARTITION_TABLES_BYTES_MAX: u64 = 512 * 1_024 * 1_024;
+/// Records of one queue on a stream that may be in flight at one time in each shard; the model knows no such bound.
+pub const STREAM_QUEUE_IN_FLIGHT_MAX: usize = 120_000;
+/// For how long a receive from such a queue waits that does not say, in seconds.
+pub const STREAM_QUEUE_WAIT_SECS_DEFAULT: u32 = 9;
+/// How often a record of such a queue is received before it becomes a dead letter, where nothing else is said.
+pub const STREAM_QUEUE_RECEIVE_COUNT_DEFAULT: u32 = 6;

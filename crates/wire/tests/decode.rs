@@ -478,6 +478,12 @@ fn exercise(incoming: Incoming) {
             let _ = request.queue_url().map(sqs::queue_url::parse);
         }
         Ok(Call::Sts(_)) => {}
+        Ok(Call::DynamoDb(request)) => {
+            let _ = request.validate();
+        }
+        Ok(Call::CloudWatch(request)) => {
+            let _ = request.validate();
+        }
         Ok(Call::Kinesis(request)) => {
             let _ = request.validate();
         }

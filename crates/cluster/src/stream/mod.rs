@@ -7,6 +7,7 @@
 mod budget;
 mod keeper;
 mod on_demand;
+mod queues;
 mod read;
 mod reshard;
 mod write;
@@ -26,6 +27,7 @@ use crate::broker::{Broker, Change, unexpected};
 
 pub(crate) use budget::ReadBudgets;
 pub(crate) use keeper::keep_streams;
+pub use queues::{Letters, StreamQueue, StreamReceipt};
 pub(crate) use read::answer;
 pub use read::{ShardEnds, ShardRead};
 pub use reshard::Resharding;

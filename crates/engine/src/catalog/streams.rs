@@ -11,7 +11,7 @@ use levada_types::{LogId, QueueId, Timestamp};
 
 use super::{Catalog, Name};
 use crate::effects::Effects;
-use crate::proto::{self, CatalogRefusal as Refusal, StreamRow};
+use crate::proto::{self, CatalogRefusal as Refusal, StreamQueueRow, StreamRow};
 
 /// Streams, by number and by name, and their shards by log.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,6 +20,9 @@ pub(super) struct Streams {
     by_name: BTreeMap<Name, u64>,
     /// The stream of each shard's log.
     logs: BTreeMap<u64, u64>,
+    /// The stream of each queue on one, by the queue's number.
+    queues: BTreeMap<u64, u64>,
+    queues_by_name: BTreeMap<Name, u64>,
 }
 
 impl Streams {
@@ -30,6 +33,11 @@ impl Streams {
         self.by_name.insert(name, row.stream);
         let logs = row.shards.iter().map(|shard| (shard.log, row.stream));
         self.logs.extend(logs);
+        for queue in &row.queues {
+            self.queues.insert(queue.queue, row.stream);
+            let name = Name::new(&row.account, &row.region, &queue.name);
+            self.queues_by_name.insert(name, queue.queue);
+        }
         self.rows.insert(row.stream, row);
     }
 
@@ -39,6 +47,11 @@ impl Streams {
             .remove(&Name::new(&row.account, &row.region, &row.name));
         for shard in &row.shards {
             self.logs.remove(&shard.log);
+        }
+        for queue in &row.queues {
+            self.queues.remove(&queue.queue);
+            self.queues_by_name
+                .remove(&Name::new(&row.account, &row.region, &queue.name));
         }
         Some(row)
     }
@@ -67,6 +80,34 @@ impl Catalog {
         Some((row, shard))
     }
 
+    /// The stream of a queue, and the queue; by its number, or that of its dead letters.
+    pub fn stream_queue(&self, queue: u64) -> Option<(&StreamRow, &StreamQueueRow)> {
+        let numbers = [Some(queue), queue.checked_sub(1)];
+        numbers.into_iter().flatten().find_map(|number| {
+            let row = self.stream(*self.streams.queues.get(&number)?)?;
+            let queue = row.queues.iter().find(|queue| queue.queue == number)?;
+            Some((row, queue))
+        })
+    }
+
+    /// Up to `max` queues on streams of an account in a region, in order of name, from the first one behind `after`,
+    /// on the streams that are `wanted`.
+    pub fn stream_queues_after(
+        &self,
+        account: &str,
+        region: &str,
+        after: Option<&str>,
+        max: usize,
+        wanted: impl Fn(&StreamRow) -> bool,
+    ) -> Vec<(&StreamRow, &StreamQueueRow)> {
+        let names = &self.streams.queues_by_name;
+        of_account(names, account, region, after)
+            .filter_map(|number| self.stream_queue(number))
+            .filter(|(stream, _)| wanted(stream))
+            .take(max)
+            .collect()
+    }
+
     /// Every stream, by number.
     pub fn streams(&self) -> impl Iterator<Item = &StreamRow> {
         self.streams.rows.values()
@@ -80,19 +121,29 @@ impl Catalog {
         after: Option<&str>,
         max: usize,
     ) -> Vec<&StreamRow> {
-        let first = Name::new(account, region, "");
-        let from = match after {
-            Some(after) => Bound::Excluded(Name::new(account, region, after)),
-            None => Bound::Included(first.clone()),
-        };
-        self.streams
-            .by_name
-            .range((from, Bound::Unbounded))
-            .take_while(|(name, _)| name.0.starts_with(&*first.0))
-            .filter_map(|(_, id)| self.stream(*id))
+        of_account(&self.streams.by_name, account, region, after)
+            .filter_map(|id| self.stream(id))
             .take(max)
             .collect()
     }
+}
+
+/// What an account has in a region, in order of name, from the first one behind `after`.
+fn of_account<'a>(
+    names: &'a BTreeMap<Name, u64>,
+    account: &str,
+    region: &str,
+    after: Option<&str>,
+) -> impl Iterator<Item = u64> + use<'a> {
+    let first = Name::new(account, region, "");
+    let from = match after {
+        Some(after) => Bound::Excluded(Name::new(account, region, after)),
+        None => Bound::Included(first.clone()),
+    };
+    names
+        .range((from, Bound::Unbounded))
+        .take_while(move |(name, _)| name.0.starts_with(&*first.0))
+        .map(|(_, number)| *number)
 }
 
 impl Catalog {
@@ -118,6 +169,7 @@ impl Catalog {
             row.version = old.version + 1;
             row.shards_version = old.shards_version;
         }
+        self.must_have_free_names(&row)?;
         self.number(at, &mut row);
         if self
             .stream(row.stream)
@@ -129,6 +181,7 @@ impl Catalog {
             effects.catalog_queues.extend(logs);
         }
         effects.catalog_queues.push(QueueId(row.stream));
+        self.note_queues(row.stream, effects);
         self.count_shards(row.stream, false);
         self.streams.insert(row.clone());
         self.count_shards(row.stream, true);
@@ -151,6 +204,22 @@ impl Catalog {
         row.version = 1;
         row.shards_version = 0;
         row.created_at = at.as_millis();
+        Ok(())
+    }
+
+    /// Names of queues are those of one account and region, whatever stream they are on.
+    fn must_have_free_names(&self, row: &StreamRow) -> Result<(), Refusal> {
+        for queue in row.queues.iter().filter(|queue| queue.queue == 0) {
+            let name = Name::new(&row.account, &row.region, &queue.name);
+            if queue.name.contains('/')
+                || row.queues.iter().filter(|q| q.name == queue.name).count() > 1
+            {
+                return Err(Refusal::Unspecified); // no gateway lets such a name pass
+            }
+            if self.streams.queues_by_name.contains_key(&name) {
+                return Err(Refusal::StreamQueueExists);
+            }
+        }
         Ok(())
     }
 
@@ -179,6 +248,14 @@ impl Catalog {
             }
             row.next_shard = row.next_shard.max(shard.number.saturating_add(1));
         }
+        for queue in &mut row.queues {
+            if queue.queue == 0 {
+                queue.queue = self.next_queue;
+                queue.created_at = at.as_millis();
+                // Its dead letters have the one after it.
+                self.next_queue += 2;
+            }
+        }
         for consumer in &mut row.consumers {
             if consumer.created_at == 0 {
                 consumer.created_at = at.as_millis();
@@ -193,6 +270,7 @@ impl Catalog {
         effects: &mut Effects,
     ) -> Result<(), Refusal> {
         self.note_logs(stream, effects);
+        self.note_queues(stream, effects);
         self.count_shards(stream, false);
         self.streams.remove(stream).ok_or(Refusal::NoSuchStream)?;
         effects.catalog_queues.push(QueueId(stream));
@@ -204,6 +282,13 @@ impl Catalog {
         effects
             .catalog_queues
             .extend(shards.map(|shard| QueueId(shard.log)));
+    }
+
+    /// Who waits at a queue looks whether it is still there.
+    fn note_queues(&self, stream: u64, effects: &mut Effects) {
+        let queues = self.stream(stream).into_iter().flat_map(|row| &row.queues);
+        let numbers = queues.flat_map(|queue| [queue.queue, queue.queue.saturating_add(1)]);
+        effects.catalog_queues.extend(numbers.map(QueueId));
     }
 
     /// Counts a stream's shards among the parts of their partitions, or no more.
@@ -221,7 +306,16 @@ impl Catalog {
 /// Whether the shards of the new row have other configurations than those of the old one.
 fn reconfigures(old: &StreamRow, new: &StreamRow) -> bool {
     let shard = |shard: &proto::ShardRow| (shard.log, shard.pending, shard.end != 0);
+    let queue = |queue: &StreamQueueRow| {
+        let is_read = queue.started_at != 0 && queue.status() != proto::StreamStatus::Deleting;
+        let settings = (queue.visibility_timeout_ms, queue.receive_count_max);
+        (queue.queue, is_read, settings)
+    };
+    let (read_before, read_now) = (old.queues.iter().map(queue), new.queues.iter().map(queue));
     (old.retention_hours, old.limited) != (new.retention_hours, new.limited)
+        || !read_before
+            .filter(|queue| queue.1)
+            .eq(read_now.filter(|queue| queue.1))
         || !old
             .shards
             .iter()
@@ -349,6 +443,79 @@ mod tests {
         assert_eq!(row.shards[0].closed_at, 5_200);
         assert_eq!(row.shards[2].opened_at, 6_000, "a second after its parent");
         assert_eq!(row.shards_version, 3);
+    }
+
+    fn queue(name: &str) -> StreamQueueRow {
+        StreamQueueRow {
+            name: name.into(),
+            visibility_timeout_ms: 30_000,
+            ..StreamQueueRow::default()
+        }
+    }
+
+    #[test]
+    fn a_queue_gets_a_number_for_itself_and_one_for_its_dead_letters() {
+        let mut catalog = Catalog::default();
+        let mut row = orders(&mut catalog);
+        row.queues.extend([queue("a"), queue("b")]);
+        let row = set(&mut catalog, 6_000, row, 1).unwrap();
+        let made: Vec<_> = row.queues.iter().map(|q| (q.queue, q.created_at)).collect();
+        assert_eq!(made, [(4, 6_000), (6, 6_000)]);
+        assert_eq!(catalog.next_queue_id(), QueueId(8));
+        for number in [6, 7] {
+            let (stream, found) = catalog.stream_queue(number).unwrap();
+            assert_eq!((stream.stream, found.queue), (row.stream, 6));
+        }
+        assert!(catalog.stream_queue(8).is_none());
+        let names = |after| -> Vec<&str> {
+            let found =
+                catalog.stream_queues_after("000000000000", "eu-west-3", after, 9, |_| true);
+            found.iter().map(|(_, queue)| queue.name.as_str()).collect()
+        };
+        assert_eq!((names(None), names(Some("a"))), (vec!["a", "b"], vec!["b"]));
+        // Another stream of the account cannot have one of that name.
+        let other = StreamRow {
+            name: "other".into(),
+            queues: vec![queue("b")],
+            stream: 0,
+            ..row.clone()
+        };
+        let taken = set(&mut catalog, 7_000, other, 0);
+        assert_eq!(taken, Err(Refusal::StreamQueueExists));
+        catalog
+            .drop_stream(row.stream, &mut Effects::default())
+            .unwrap();
+        assert!(catalog.stream_queue(6).is_none());
+    }
+
+    #[test]
+    fn shards_are_told_of_queues_that_have_begun() {
+        let mut catalog = Catalog::default();
+        let mut row = orders(&mut catalog);
+        row.queues.push(queue("a"));
+        let mut row = set(&mut catalog, 6_000, row, 1).unwrap();
+        assert_eq!(row.shards_version, 1, "where it begins is not known yet");
+        assert!(shard_config_of(&row, &row.shards[0]).queues.is_empty());
+        row.queues[0].started_at = 6_100;
+        row.queues[0].starts = [(0, 17)].into();
+        let mut row = set(&mut catalog, 6_200, row, 2).unwrap();
+        assert_eq!(row.shards_version, 2);
+        let from =
+            |row: &StreamRow, shard: &proto::ShardRow| shard_config_of(row, shard).queues[0].from;
+        assert_eq!(from(&row, &row.shards[0]), 17);
+        let later = shard(9);
+        assert_eq!(from(&row, &later), 0, "a child begins at its first record");
+        row.queues[0].set_status(proto::StreamStatus::Active);
+        row.queues[0].tags = [("a".into(), "b".into())].into();
+        let mut row = set(&mut catalog, 6_300, row, 3).unwrap();
+        assert_eq!(row.shards_version, 2, "no shard is concerned");
+        row.queues[0].receive_count_max = 3;
+        let mut row = set(&mut catalog, 6_400, row, 4).unwrap();
+        assert_eq!(row.shards_version, 3);
+        row.queues[0].set_status(proto::StreamStatus::Deleting);
+        let row = set(&mut catalog, 6_500, row, 5).unwrap();
+        assert_eq!(row.shards_version, 4);
+        assert!(shard_config_of(&row, &row.shards[0]).queues.is_empty());
     }
 
     #[test]

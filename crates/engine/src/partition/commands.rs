@@ -39,6 +39,7 @@ impl Partition {
             command::Kind::ConfigureShard(c) => self.configure_shard(c.config, fx),
             command::Kind::ConfigureTable(c) => self.configure_table(c.config),
             command::Kind::WriteItems(c) => self.write_items(c),
+            command::Kind::RestoreRecords(c) => self.restore_records(&c, fx),
         }
         .unwrap_or_else(outcome::Kind::Misconfigured)
     }
@@ -87,6 +88,9 @@ impl Partition {
     }
 
     fn receive(&mut self, c: &Receive, fx: &mut Effects) -> Result<outcome::Kind, Misconfigured> {
+        if let Some(of) = self.stream_queue(c.queue) {
+            return Ok(self.receive_from_stream(of, c, fx));
+        }
         let (outcome, dead) = self.on_queue(c.queue, c.config_version, |queue, at| {
             let received = queue.receive(at, fx, c);
             let claimed = received.claimed.into_iter().map(|claim| Claimed {
@@ -94,6 +98,7 @@ impl Partition {
                 receive_count: claim.receive_count,
                 first_received_at: claim.first_received_at.as_millis(),
                 record: queue.log.record(claim.position),
+                ..Claimed::default()
             });
             let claimed = claimed.collect();
             (
@@ -137,6 +142,9 @@ impl Partition {
     }
 
     fn delete(&mut self, c: &Delete, fx: &mut Effects) -> Result<outcome::Kind, Misconfigured> {
+        if let Some(of) = self.stream_queue(c.queue) {
+            return Ok(self.acknowledge(of, c));
+        }
         let results = self.on_queue(c.queue, 0, |queue, at| {
             c.receipts
                 .iter()
@@ -151,6 +159,9 @@ impl Partition {
         c: &ChangeVisibility,
         fx: &mut Effects,
     ) -> Result<outcome::Kind, Misconfigured> {
+        if let Some(of) = self.stream_queue(c.queue) {
+            return Ok(self.change_in_stream(of, c, fx));
+        }
         let results = self.on_queue(c.queue, 0, |queue, at| {
             c.changes
                 .iter()
@@ -233,6 +244,7 @@ impl Partition {
             Entry::Vacant(place) => place.insert(Shard::new(config)),
         };
         let next_position = shard.view().next;
+        self.note_queues(id);
         self.reschedule(id);
         Ok(outcome::Kind::ConfigureShard(
             proto::ConfigureShardOutcome { next_position },
@@ -246,6 +258,7 @@ impl Partition {
                 self.due.remove(&(due, id));
             }
             shard.log.drop_all(fx);
+            self.note_queues(id);
         }
         self.tables.remove(&id);
         if let Some(queue) = self.queues.remove(&id) {

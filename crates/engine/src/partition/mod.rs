@@ -7,6 +7,7 @@ mod commands;
 mod queue;
 mod reads;
 mod rows;
+mod stream_queue;
 mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,6 +40,8 @@ pub struct Partition {
     /// Tables; no queue or shard has the number of one.
     tables: BTreeMap<QueueId, Table>,
     transactions: Transactions,
+    /// Queues on streams, by number: the shards here that they read. `Shard::queues` mirrors it.
+    stream_queues: BTreeMap<u64, BTreeSet<LogId>>,
     /// Logs by the time at which `advance` has something to do for them; `Queue::due` and `Shard::due` mirror it.
     due: BTreeSet<(Timestamp, LogId)>,
     dropped: BTreeMap<QueueId, Timestamp>,
@@ -60,6 +63,7 @@ impl Partition {
             shards: BTreeMap::new(),
             tables: BTreeMap::new(),
             transactions: Transactions::default(),
+            stream_queues: BTreeMap::new(),
             due: BTreeSet::new(),
             dropped: BTreeMap::new(),
             dropped_order: BTreeSet::new(),
@@ -118,11 +122,12 @@ impl Partition {
         let Some(outcome::Kind::Receive(received)) = &mut outcome.kind else {
             return;
         };
-        let Some(queue) = self.queues.get(&QueueId(receive.queue)) else {
-            return;
-        };
         for claimed in &mut received.claimed {
-            claimed.record = queue.log.record(claimed.position);
+            let log = match claimed.log {
+                0 => self.queues.get(&QueueId(receive.queue)).map(|q| &q.log),
+                shard => self.shards.get(&QueueId(shard)).map(|s| &s.log),
+            };
+            claimed.record = log.and_then(|log| log.record(claimed.position));
         }
     }
 

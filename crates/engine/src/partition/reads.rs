@@ -26,6 +26,13 @@ impl Partition {
         self.queues.get(&queue).map(|q| q.view())
     }
 
+    /// The same, of a queue on a stream and of its dead letters too, by their numbers.
+    pub fn claims_of(&self, queue: QueueId) -> Option<QueueView> {
+        let of = self.stream_queue(queue.0);
+        of.map(|of| self.view_stream_queue(of))
+            .or_else(|| self.queue(queue))
+    }
+
     /// Whether the partition had this queue and was told to drop it, within the last day.
     pub fn was_dropped(&self, queue: QueueId) -> bool {
         self.dropped.contains_key(&queue)

@@ -8,6 +8,7 @@ use super::Partition;
 use super::queue::{Index, Queue, index};
 use crate::log::{PART_BLOCKS, PART_HEADER, PART_TAIL, PART_TIMES};
 use crate::proto::{QueueConfig, ShardConfig, TableConfig};
+use crate::shard::queue::PART_EXPIRED;
 use crate::shard::{PART_SHARD, PART_SHARD_STATE, Shard};
 use crate::snapshot::{Reader, RestoreError, Rows, Table, Writer, decode, key_part};
 use crate::table::{self, PART_TABLE, PART_TABLE_ROWS};
@@ -165,6 +166,7 @@ impl Partition {
         if let Some(shard) = self.shards.get_mut(&id) {
             return match part {
                 PART_SHARD_STATE => shard.load_state(value),
+                PART_EXPIRED.. => shard.load_queues(part, value),
                 _ => shard.log.load(part, suffix, value),
             };
         }
@@ -198,6 +200,7 @@ impl Partition {
             if let Some(shard) = self.shards.get_mut(&id) {
                 shard.log.finish_load()?;
             }
+            self.note_queues(id);
             self.reschedule(id);
         }
         Ok(())

@@ -40,14 +40,14 @@ pub(super) struct Picked {
 
 /// Positions as disjoint, non-adjacent ranges `[first, end)`.
 #[derive(Default)]
-pub(super) struct Ranges {
+pub(crate) struct Ranges {
     ranges: BTreeMap<u64, u64>,
     len: u64,
 }
 
 impl Ranges {
     /// Adds `[first, end)`, of which nothing is in yet.
-    pub(super) fn add(&mut self, mut first: u64, mut end: u64) {
+    pub(crate) fn add(&mut self, mut first: u64, mut end: u64) {
         self.len = self.len.saturating_add(end - first);
         if let Some((before, before_end)) = self.ranges.range_mut(..first).next_back()
             && *before_end == first
@@ -60,11 +60,15 @@ impl Ranges {
         self.ranges.insert(first, end);
     }
 
-    pub(super) fn first(&self) -> Option<u64> {
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    pub(crate) fn first(&self) -> Option<u64> {
         self.ranges.keys().next().copied()
     }
 
-    pub(super) fn pop_first(&mut self) -> Option<u64> {
+    pub(crate) fn pop_first(&mut self) -> Option<u64> {
         let (first, end) = self.ranges.pop_first()?;
         if first + 1 < end {
             self.ranges.insert(first + 1, end);
@@ -78,11 +82,11 @@ impl Ranges {
         (position < *end).then_some((*first, *end))
     }
 
-    pub(super) fn contains(&self, position: u64) -> bool {
+    pub(crate) fn contains(&self, position: u64) -> bool {
         self.around(position).is_some()
     }
 
-    pub(super) fn remove(&mut self, position: u64) -> bool {
+    pub(crate) fn remove(&mut self, position: u64) -> bool {
         let Some((first, end)) = self.around(position) else {
             return false;
         };
@@ -98,7 +102,7 @@ impl Ranges {
     }
 
     /// Removes everything up to `through`, adding it to `gone`.
-    pub(super) fn remove_through(&mut self, through: u64, gone: &mut Vec<(u64, u64)>) {
+    pub(crate) fn remove_through(&mut self, through: u64, gone: &mut Vec<(u64, u64)>) {
         while let Some((first, end)) = self.ranges.first_key_value().map(|(f, e)| (*f, *e))
             && first <= through
         {
@@ -112,7 +116,7 @@ impl Ranges {
         }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         self.ranges.iter().map(|(first, end)| (*first, *end))
     }
 }

@@ -137,12 +137,11 @@ fn range_run(schema: &KeySchema, prefix: Vec<u8>, range: &RangeCondition) -> Opt
     })
 }
 
+/// Where keys begin and end.
+type Bounds = (Bound<Vec<u8>>, Bound<Vec<u8>>);
+
 /// The bounds of what is left of a run behind a key; none if nothing can be.
-fn bounds_of(
-    (from, to): Run,
-    after: Option<Vec<u8>>,
-    backward: bool,
-) -> Option<(Bound<Vec<u8>>, Bound<Vec<u8>>)> {
+fn bounds_of((from, to): Run, after: Option<Vec<u8>>, backward: bool) -> Option<Bounds> {
     let (mut from, mut to) = (
         Bound::Included(from),
         to.map_or(Bound::Unbounded, Bound::Excluded),

@@ -9,11 +9,13 @@
 //! p1 delete 7 POSITION#GENERATION ...
 //! p1 change 7 POSITION#GENERATION 20s
 //! p1 purge 7 | p1 drop 7 | p1 counts 7
-//! p1 shard 9 [retention=1d] [closed] [limits=RECORDS,BYTES] [version=N]
+//! p1 shard 9 [retention=1d] [closed] [limits=RECORDS,BYTES] [version=N] [queues=NUMBER:FROM:VISIBILITY:COUNT,...]
 //! p1 put 9 KEY=DATA ... | p1 read 9 POSITION | p1 since 9 TIME | p1 ends 9
 //! p1 table 9 [indexed] [version=N]
 //! p1 write 9 put|update|count|delete|check KEY ... NAME=VALUE ... [if.NAME=VALUE|-] [token=T fingerprint=F]
 //! p1 scan 9 [owner=O]
+//! p1 receive 20 | p1 delete 20 LOG/POSITION#GENERATION | p1 change 20 LOG/POSITION#GENERATION 20s
+//! p1 restore 20 LOG/POSITION#GENERATION ...   of a queue on a stream; 21 are the dead letters of 20
 //! p1 move 7 to 8@2 [max=10]              as a move task does it
 //! ship p1 p2 [lost]                      hands on an outbox; `lost`: the source does not hear of it
 //! ```
@@ -175,6 +177,10 @@ impl Script {
                 }];
                 command::Kind::ChangeVisibility(proto::ChangeVisibility { queue, changes })
             }
+            "restore" => {
+                let receipts = words.plain[3..].iter().map(|word| receipt(word)).collect();
+                command::Kind::RestoreRecords(proto::RestoreRecords { queue, receipts })
+            }
             "purge" => command::Kind::Purge(proto::Purge { queue }),
             "drop" => command::Kind::DropQueue(proto::DropQueue { queue }),
             "move" => self.moving(p, queue, words),
@@ -299,7 +305,7 @@ impl Script {
 
     fn counts(&mut self, p: u32, queue: u64) -> String {
         let partition = &self.node(p).partition;
-        let Some(view) = partition.queue(QueueId(queue)) else {
+        let Some(view) = partition.claims_of(QueueId(queue)) else {
             return "no such queue".into();
         };
         let counts = view.counts;
@@ -358,6 +364,9 @@ fn show_received(received: &proto::ReceiveOutcome) -> Vec<String> {
             .record
             .as_ref()
             .expect("small enough to be in memory");
+        if claimed.log != 0 {
+            return shard::show_claimed(claimed, record);
+        }
         let mut line = format!("{}#{} ", claimed.position, claimed.receive_count);
         line += &show_record(record);
         if claimed.receive_count > 1 {
@@ -369,11 +378,13 @@ fn show_received(received: &proto::ReceiveOutcome) -> Vec<String> {
 }
 
 fn receipt(word: &str) -> proto::ReceiptRef {
+    let (log, word) = word.split_once('/').unwrap_or(("0", word));
     let (position, generation) = word.split_once('#').expect("POSITION#GENERATION");
     let position = position.parse().expect("a position");
     proto::ReceiptRef {
         position,
         generation: generation.parse().expect("a generation"),
+        log: log.parse().expect("a shard"),
     }
 }
 

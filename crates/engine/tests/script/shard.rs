@@ -20,6 +20,10 @@ impl Script {
             closed: words.has("closed"),
             records_per_s: limits.map_or(0, |(records, _)| number(records)),
             bytes_per_s: limits.map_or(0, |(_, bytes)| number(bytes)),
+            queues: words
+                .named
+                .get("queues")
+                .map_or_else(Vec::new, |q| queues(q)),
         };
         command::Kind::ConfigureShard(proto::ConfigureShard {
             config: Some(config),
@@ -52,10 +56,51 @@ impl Script {
             None => "no such shard".into(),
             Some(view) => {
                 let closed = if view.closed { ", closed" } else { "" };
-                format!("horizon {}, next {}{closed}", view.horizon, view.next)
+                let expired = match view.expired_in_queues {
+                    0 => String::new(),
+                    count => format!(", {count} expired in queues"),
+                };
+                format!(
+                    "horizon {}, next {}{closed}{expired}",
+                    view.horizon, view.next
+                )
             }
         }
     }
+}
+
+fn queues(text: &str) -> Vec<proto::ShardQueueConfig> {
+    let queue = |text: &str| {
+        let fields: Vec<&str> = text.split(':').collect();
+        let number = |text: &str| text.parse::<u64>().expect("a number");
+        proto::ShardQueueConfig {
+            queue: number(fields[0]),
+            from: number(fields[1]),
+            visibility_timeout_ms: parse_ms(fields[2]),
+            receive_count_max: number(fields[3]) as u32,
+        }
+    };
+    text.split(',').map(queue).collect()
+}
+
+pub(super) fn show_claimed(claimed: &proto::Claimed, record: &proto::Record) -> String {
+    let mut line = format!(
+        "{}/{}#{} {}={}, arrived {}",
+        claimed.log,
+        claimed.position,
+        claimed.generation,
+        record.group,
+        String::from_utf8_lossy(&record.payload),
+        show_ms(record.sent_at)
+    );
+    if claimed.generation > 1 {
+        line += &format!(
+            ", received {} times, first {}",
+            claimed.receive_count,
+            show_ms(claimed.first_received_at)
+        );
+    }
+    line
 }
 
 pub(super) fn putting(log: u64, words: &Words<'_>) -> command::Kind {

@@ -91,12 +91,14 @@ pub(super) async fn get(
     Ok(answer)
 }
 
+/// What goes to one partition: tables, writes, and of each write its table's place.
+type Part = (Vec<Arc<Table>>, Vec<ItemWrite>, Vec<usize>);
+
 pub(super) async fn write(
     cx: &Context<'_>,
     request: BatchWriteItemRequest,
 ) -> Result<BatchWriteItemResponse, Failure> {
-    // By partition: tables, writes, and of each write its table's place.
-    let mut parts: BTreeMap<u32, (Vec<Arc<Table>>, Vec<ItemWrite>, Vec<usize>)> = BTreeMap::new();
+    let mut parts: BTreeMap<u32, Part> = BTreeMap::new();
     for (name, writes) in request.request_items.unwrap_or_default() {
         let table = cx.table(Some(&name)).await?;
         let mut seen = BTreeSet::new();

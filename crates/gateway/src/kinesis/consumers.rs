@@ -3,18 +3,18 @@
 use levada_cluster::Stream;
 use levada_engine::proto::{ConsumerRow, StreamRow};
 use levada_types::Timestamp;
-use levada_types::limits::STREAM_CONSUMERS_MAX;
 use levada_wire::AwsError;
 use levada_wire::kinesis::{
     Consumer, ConsumerArn, ConsumerReference, ConsumerStatus, DeregisterStreamConsumerRequest,
     DescribeStreamConsumerRequest, DescribeStreamConsumerResponse, Empty, KinesisError,
     KinesisErrorKind, ListStreamConsumersRequest, ListStreamConsumersResponse,
-    RegisterStreamConsumerRequest, RegisterStreamConsumerResponse, StreamArn, StreamReference,
+    RegisterStreamConsumerRequest, RegisterStreamConsumerResponse, StreamArn, StreamQueueArn,
 };
 
 use super::context::{Context, arn_of, must_be_active, reference_of, reference_to};
 use super::list_shards::{is_of, must_be};
 use super::pages;
+use super::queues::{self, must_have_room_for_reader};
 use super::sealed::Kind;
 use crate::front::Failure;
 
@@ -25,6 +25,7 @@ const CONSUMERS_DEFAULT: usize = 100;
 pub(super) enum Resource {
     Stream(StreamArn),
     Consumer(ConsumerArn),
+    Queue(StreamQueueArn),
 }
 
 impl Resource {
@@ -34,6 +35,9 @@ impl Resource {
         if let Ok(stream) = arn.parse() {
             return Ok(Self::Stream(stream));
         }
+        if let Ok(queue) = arn.parse() {
+            return Ok(Self::Queue(queue));
+        }
         let consumer = arn.parse().map(Self::Consumer);
         consumer.map_err(|_| {
             KinesisError::invalid_argument(format!("{arn} is not a valid ResourceARN."))
@@ -41,11 +45,12 @@ impl Resource {
     }
 
     /// The stream that it is, or that it reads.
-    pub(super) fn stream(&self) -> StreamReference<'_> {
-        match self {
-            Self::Stream(arn) => reference_to(arn),
-            Self::Consumer(arn) => reference_to(&arn.stream),
-        }
+    pub(super) async fn stream(&self, cx: &Context<'_>) -> Result<StreamArn, Failure> {
+        Ok(match self {
+            Self::Stream(arn) => arn.clone(),
+            Self::Consumer(arn) => arn.stream.clone(),
+            Self::Queue(arn) => arn_of(&queues::current(cx, arn).await?.stream),
+        })
     }
 }
 
@@ -66,15 +71,7 @@ pub(super) async fn register(
                 format!("Consumer {name} under stream {of} already exists for account {account}."),
             ));
         };
-        if row.consumers.len() >= STREAM_CONSUMERS_MAX {
-            return Err(KinesisError::new(
-                KinesisErrorKind::LimitExceeded,
-                format!(
-                    "Stream {of} under account {account} has {STREAM_CONSUMERS_MAX} registered consumers, which is the \
-                     limit."
-                ),
-            ));
-        }
+        must_have_room_for_reader(stream)?;
         let consumer = ConsumerRow {
             name: name.clone(),
             tags: tags.clone(),
@@ -135,7 +132,10 @@ pub(super) async fn list(
             Some(name)
         }
         None => {
-            must_be(&stream, is_of(&stream, request.stream_creation_timestamp))?;
+            must_be(
+                &stream,
+                is_of(stream.created_at(), request.stream_creation_timestamp),
+            )?;
             None
         }
     };

@@ -154,8 +154,8 @@ fn is_in_use(stream: &Stream) -> bool {
     )
 }
 
-/// What AWS tells of a stream that is another account's.
-fn access_denied(account: AccountId, arn: &StreamArn) -> KinesisError {
+/// What AWS tells of what is another account's.
+pub(super) fn access_denied(account: AccountId, arn: &impl std::fmt::Display) -> KinesisError {
     KinesisError::new(
         KinesisErrorKind::AccessDenied,
         format!(

@@ -4,6 +4,7 @@ use levada_engine::proto::StreamStatus;
 use levada_wire::kinesis::{DeleteStreamRequest, Empty, KinesisError, KinesisErrorKind};
 
 use super::context::{Context, Edit, reference_of};
+use super::queues::must_have_no_queues;
 use crate::front::Failure;
 
 pub(super) async fn call(cx: &Context<'_>, request: DeleteStreamRequest) -> Result<Empty, Failure> {
@@ -12,6 +13,7 @@ pub(super) async fn call(cx: &Context<'_>, request: DeleteStreamRequest) -> Resu
         if stream.row.status() == StreamStatus::Deleting {
             return Ok(Edit::Nothing);
         }
+        must_have_no_queues(stream)?;
         if !stream.row.consumers.is_empty() && !with_consumers {
             let (name, account) = (&stream.row.name, stream.account);
             // From memory.

@@ -100,7 +100,10 @@ pub(super) async fn call(
         }
         None => {
             let stream = cx.current(&reference_of(&request)?).await?;
-            must_be(&stream, is_of(&stream, request.stream_creation_timestamp))?;
+            must_be(
+                &stream,
+                is_of(stream.created_at(), request.stream_creation_timestamp),
+            )?;
             let filter = request.filter()?;
             let mut after =
                 pages::shard_after(request.exclusive_start_shard_id.as_deref(), &stream)?;
@@ -127,8 +130,8 @@ pub(super) async fn call(
 }
 
 /// Whether a stream was made at the time that a caller gives to tell it from an earlier one of its name.
-pub(super) fn is_of(stream: &Stream, created_at: Option<EpochTime>) -> bool {
-    let of_stream = EpochTime::from(stream.created_at());
+pub(super) fn is_of(stream_created_at: Timestamp, created_at: Option<EpochTime>) -> bool {
+    let of_stream = EpochTime::from(stream_created_at);
     // To the second: not every client keeps the fraction.
     created_at
         .is_none_or(|given| given.millis.div_euclid(1_000) == of_stream.millis.div_euclid(1_000))

@@ -1,5 +1,5 @@
 //! The actions of Kinesis Data Streams: one file each, or a handful that are alike, thin. Each finds its stream, checks
-//! what needs the stream, and asks the broker. Queues on streams are not served yet.
+//! what needs the stream, and asks the broker.
 
 mod account;
 mod clock;
@@ -18,6 +18,8 @@ mod pages;
 mod policies;
 mod put_record;
 mod put_records;
+mod queue_records;
+mod queues;
 mod refusal;
 mod reshard;
 mod retention;
@@ -32,7 +34,7 @@ mod tags;
 pub(crate) use subscriptions::Subscriptions;
 
 use levada_cluster::RouteError;
-use levada_wire::kinesis::{Action, KinesisError, KinesisErrorKind, Request, Response};
+use levada_wire::kinesis::{KinesisError, KinesisErrorKind, Request, Response};
 use levada_wire::{AwsError, Protocol};
 
 use crate::answer::Frames;
@@ -47,25 +49,6 @@ pub(crate) enum Answered {
     Whole(Response),
     /// One that goes on.
     Stream(Frames),
-}
-
-/// Whether an action is served.
-pub(crate) const fn is_served(action: Action) -> bool {
-    !matches!(
-        action,
-        Action::AcknowledgeDeadLetterQueueRecords
-            | Action::AcknowledgeQueueRecords
-            | Action::CreateQueue
-            | Action::DeleteQueue
-            | Action::DescribeQueue
-            | Action::ListQueues
-            | Action::ReceiveDeadLetterQueueRecords
-            | Action::ReceiveQueueRecords
-            | Action::RestoreDeadLetterQueueRecords
-            | Action::UpdateDeadLetterQueueRecordsVisibility
-            | Action::UpdateQueue
-            | Action::UpdateQueueRecordsVisibility
-    )
 }
 
 /// The memory for answers with records is used up.
@@ -84,9 +67,6 @@ pub(crate) async fn call(
     request: Request,
     protocol: Protocol,
 ) -> Result<Answered, Failure> {
-    if !is_served(request.action()) {
-        return Err(AwsError::unknown_operation().into());
-    }
     request.validate()?;
     let cx = Context {
         gateway,
@@ -124,7 +104,7 @@ macro_rules! answer {
     ($cx:ident, $request:ident, { $($action:ident => $function:path,)* }) => {
         match $request {
             $(Request::$action(r) => Response::$action($function($cx, r).await?),)*
-            // Called above, or not served.
+            // Called above.
             _ => return Err(AwsError::unknown_operation().into()),
         }
     };
@@ -132,14 +112,19 @@ macro_rules! answer {
 
 async fn seldom(cx: &Context<'_>, request: Request) -> Result<Response, Failure> {
     Ok(answer!(cx, request, {
+        AcknowledgeDeadLetterQueueRecords => queue_records::acknowledge_dead,
+        AcknowledgeQueueRecords => queue_records::acknowledge,
         AddTagsToStream => tags::add,
+        CreateQueue => queues::create,
         CreateStream => create_stream::call,
         DecreaseStreamRetentionPeriod => retention::decrease,
+        DeleteQueue => queues::delete,
         DeleteResourcePolicy => policies::delete,
         DeleteStream => delete_stream::call,
         DeregisterStreamConsumer => consumers::deregister,
         DescribeAccountSettings => account::describe_settings,
         DescribeLimits => account::describe_limits,
+        DescribeQueue => queues::describe,
         DescribeStream => describe::stream,
         DescribeStreamConsumer => consumers::describe,
         DescribeStreamSummary => describe::summary,
@@ -148,6 +133,7 @@ async fn seldom(cx: &Context<'_>, request: Request) -> Result<Response, Failure>
         GetResourcePolicy => policies::get,
         GetShardIterator => get_shard_iterator::call,
         IncreaseStreamRetentionPeriod => retention::increase,
+        ListQueues => queues::list,
         ListShards => list_shards::call,
         ListStreamConsumers => consumers::list,
         ListStreams => list_streams::call,
@@ -155,15 +141,21 @@ async fn seldom(cx: &Context<'_>, request: Request) -> Result<Response, Failure>
         ListTagsForStream => tags::list,
         MergeShards => reshard::merge,
         PutResourcePolicy => policies::put,
+        ReceiveDeadLetterQueueRecords => queue_records::receive_dead,
+        ReceiveQueueRecords => queue_records::receive,
         RegisterStreamConsumer => consumers::register,
         RemoveTagsFromStream => tags::remove,
+        RestoreDeadLetterQueueRecords => queue_records::restore,
         SplitShard => reshard::split,
         StartStreamEncryption => encryption::start,
         StopStreamEncryption => encryption::stop,
         TagResource => tags::tag,
         UntagResource => tags::untag,
         UpdateAccountSettings => account::update_settings,
+        UpdateDeadLetterQueueRecordsVisibility => queue_records::change_visibility_of_dead,
         UpdateMaxRecordSize => settings::max_record_size,
+        UpdateQueue => queues::update,
+        UpdateQueueRecordsVisibility => queue_records::change_visibility,
         UpdateShardCount => reshard::update_shard_count,
         UpdateStreamMode => settings::mode,
         UpdateStreamRecordDistributionStrategy => settings::distribution,

@@ -1,4 +1,4 @@
-//! The policies of streams and consumers: kept and told, and not yet obeyed.
+//! The policies of streams, consumers and queues: kept and told, and not yet obeyed.
 
 use levada_cluster::Stream;
 use levada_engine::proto::StreamRow;
@@ -9,7 +9,8 @@ use levada_wire::kinesis::{
 };
 
 use super::consumers::{Resource, consumer_in};
-use super::context::Context;
+use super::context::{Context, reference_to};
+use super::queues::queue_in;
 use crate::front::Failure;
 
 pub(super) async fn put(
@@ -37,7 +38,9 @@ pub(super) async fn get(
     request: GetResourcePolicyRequest,
 ) -> Result<GetResourcePolicyResponse, Failure> {
     let resource = Resource::of(request.resource_arn.as_deref())?;
-    let stream = cx.current(&resource.stream()).await?;
+    let stream = cx
+        .current(&reference_to(&resource.stream(cx).await?))
+        .await?;
     let mut row = stream.row.clone();
     let policy = policy_of(&stream, &mut row, &resource)?;
     if policy.is_empty() {
@@ -60,7 +63,8 @@ async fn set(cx: &Context<'_>, arn: Option<&str>, policy: String) -> Result<Empt
         policy_of(stream, &mut row, &resource)?.clone_from(&policy);
         Ok(row.into())
     };
-    cx.change(&resource.stream(), edit).await?;
+    let stream = resource.stream(cx).await?;
+    cx.change(&reference_to(&stream), edit).await?;
     Ok(Empty {})
 }
 
@@ -72,5 +76,6 @@ fn policy_of<'a>(
     Ok(match resource {
         Resource::Stream(_) => &mut row.policy,
         Resource::Consumer(arn) => &mut consumer_in(stream, row, arn)?.policy,
+        Resource::Queue(arn) => &mut queue_in(row, arn)?.policy,
     })
 }

@@ -14,6 +14,11 @@ pub(super) fn of_stream(refusal: CatalogRefusal, stream: &str, account: AccountI
     match refusal {
         CatalogRefusal::NoSuchStream => KinesisError::stream_not_found(stream, account).into(),
         CatalogRefusal::StreamExists => KinesisError::stream_exists(stream, account).into(),
+        CatalogRefusal::StreamQueueExists => KinesisError::new(
+            KinesisErrorKind::ResourceInUse,
+            format!("A queue of that name exists already under account {account}."),
+        )
+        .into(),
         other => {
             error!(
                 stream,

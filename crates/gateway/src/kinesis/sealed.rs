@@ -1,4 +1,4 @@
-//! Opaque texts that come back: shard iterators and page tokens. Sealed, so that what is no text of ours is found out.
+//! Opaque texts that come back: shard iterators, page tokens and receipt handles. Sealed, so that what is no text of ours is found out.
 //!
 //! ```text
 //! base64url( kind | fields | HMAC-SHA256 over both )
@@ -27,6 +27,9 @@ pub(super) enum Kind {
     Shards = 2,
     Streams = 3,
     Consumers = 4,
+    Queues = 5,
+    QueueRecord = 6,
+    DeadLetter = 7,
 }
 
 /// The key of a cluster's seals.

@@ -11,6 +11,7 @@ use levada_wire::kinesis::{
 
 use super::context::{Context, Edit, arn_of, must_be_active, reference_of};
 use super::describe::warm_throughput_of;
+use super::queues::must_have_no_queues;
 use crate::front::Failure;
 
 pub(super) async fn mode(
@@ -23,6 +24,9 @@ pub(super) async fn mode(
     let warm = number(request.warm_throughput_mibps);
     let edit = |stream: &Stream| {
         must_be_active(stream)?;
+        if !on_demand {
+            must_have_no_queues(stream)?;
+        }
         Ok(Edit::from(StreamRow {
             on_demand,
             warm_mib_per_s: warm.unwrap_or(stream.row.warm_mib_per_s),

@@ -36,19 +36,23 @@ pub(super) async fn position_of(
         Position::Latest => cx.broker.shard_ends(shard, None).await.map_err(told)?.next,
         Position::AtTimestamp(time) => {
             let at = Timestamp::from(time);
-            let now = clock::now_ms();
-            if at.as_millis() > now.saturating_add(CLOCK_AHEAD_MS) {
-                return Err(KinesisError::invalid_argument(format!(
-                    "The timestampInMillis parameter cannot be greater than the currentTimestampInMillis. \
-                     timestampInMillis: {}, currentTimestampInMillis: {now}",
-                    at.as_millis(),
-                ))
-                .into());
-            }
+            must_not_be_ahead(at, clock::now_ms())?;
             let ends = cx.broker.shard_ends(shard, Some(at)).await.map_err(told)?;
             ends.since
         }
     })
+}
+
+/// Refuses a time that is still to come.
+pub(super) fn must_not_be_ahead(at: Timestamp, now_ms: u64) -> Result<(), KinesisError> {
+    if at.as_millis() <= now_ms.saturating_add(CLOCK_AHEAD_MS) {
+        return Ok(());
+    }
+    Err(KinesisError::invalid_argument(format!(
+        "The timestampInMillis parameter cannot be greater than the currentTimestampInMillis. timestampInMillis: {}, \
+         currentTimestampInMillis: {now_ms}",
+        at.as_millis(),
+    )))
 }
 
 /// Whether the number is one of the shard's.

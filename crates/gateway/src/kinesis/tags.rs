@@ -1,4 +1,4 @@
-//! Tags, of streams by name and of streams and consumers by ARN: the six actions.
+//! Tags, of streams by name and of streams, consumers and queues by ARN: the six actions.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +12,9 @@ use levada_wire::kinesis::{
 };
 
 use super::consumers::{Resource, consumer_in};
-use super::context::{Context, reference_of};
+use super::context::{Context, reference_of, reference_to};
 use super::pages;
+use super::queues::queue_in;
 use crate::front::Failure;
 
 type Tags = BTreeMap<String, String>;
@@ -85,14 +86,16 @@ pub(super) async fn list_of_resource(
     request: ListTagsForResourceRequest,
 ) -> Result<ListTagsForResourceResponse, Failure> {
     let resource = Resource::of(request.resource_arn.as_deref())?;
-    let stream = cx.current(&resource.stream()).await?;
+    let stream = cx
+        .current(&reference_to(&resource.stream(cx).await?))
+        .await?;
     let mut row = stream.row.clone();
     Ok(ListTagsForResourceResponse {
         tags: told(tags_of(&stream, &mut row, &resource)?),
     })
 }
 
-/// Changes the tags of a stream or a consumer.
+/// Changes the tags of a stream, a consumer or a queue.
 async fn change_of(
     cx: &Context<'_>,
     resource: &Resource,
@@ -103,7 +106,8 @@ async fn change_of(
         change(stream, tags_of(stream, &mut row, resource)?)?;
         Ok(row.into())
     };
-    cx.change(&resource.stream(), edit).await?;
+    let stream = resource.stream(cx).await?;
+    cx.change(&reference_to(&stream), edit).await?;
     Ok(Empty {})
 }
 
@@ -115,6 +119,7 @@ fn tags_of<'a>(
     Ok(match resource {
         Resource::Stream(_) => &mut row.tags,
         Resource::Consumer(arn) => &mut consumer_in(stream, row, arn)?.tags,
+        Resource::Queue(arn) => &mut queue_in(row, arn)?.tags,
     })
 }
 

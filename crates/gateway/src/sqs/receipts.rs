@@ -17,7 +17,8 @@ pub(super) fn of_queue(handle: &str, queue: &Queue) -> Result<Receipt, SqsError>
 /// What a delete came to.
 pub(super) fn deleted(result: DeleteResult, handle: &str) -> Result<(), SqsError> {
     match result {
-        DeleteResult::Deleted => Ok(()),
+        // The second is not said of queues.
+        DeleteResult::Deleted | DeleteResult::NotFound => Ok(()),
         DeleteResult::Expired => Err(SqsError::receipt_handle_expired(handle)),
     }
 }

@@ -38,6 +38,7 @@ pub(super) fn of_queue(refusal: CatalogRefusal, queue: &QueueName) -> Failure {
         | CatalogRefusal::NoSuchStream
         | CatalogRefusal::TableExists
         | CatalogRefusal::NoSuchTable
+        | CatalogRefusal::StreamQueueExists
         | CatalogRefusal::Unspecified => {
             error!(%queue, "the catalog refused a change without a reason");
             AwsError::internal_failure().into()

@@ -165,10 +165,7 @@ fn created_at_of(row: &StreamRow) -> Timestamp {
 type Filtered = (Box<str>, Option<EpochTime>);
 
 /// Those of the streams that are the caller's.
-fn filtered(
-    cx: &Context<'_>,
-    filter: &[QueueStreamFilter],
-) -> Result<Vec<Filtered>, KinesisError> {
+fn filtered(cx: &Context<'_>, filter: &[QueueStreamFilter]) -> Result<Vec<Filtered>, KinesisError> {
     let mut streams = Vec::with_capacity(filter.len());
     for stream in filter {
         let arn = stream_arn(stream.stream_arn.as_deref())?;

@@ -25,6 +25,8 @@ async fn start(dir: &tempfile::TempDir) -> Node {
         http_address: "127.0.0.1:4566".into(),
         zone: String::new(),
         partitions: 4,
+        // Shards are split by the test alone.
+        on_demand_window: Duration::from_secs(3_600),
     };
     let node = Node::start(options).await.expect("the node starts");
     let ready = tokio::time::timeout(Duration::from_secs(60), node.wait_ready());
@@ -34,7 +36,8 @@ async fn start(dir: &tempfile::TempDir) -> Node {
 
 async fn current(broker: &Broker) -> Arc<Stream> {
     broker.catch_up_catalog().await.expect("a leader");
-    let found = broker.find_stream(AccountId::DEFAULT, &Region::us_east_1(), "s");
+    let region = Region::us_east_1();
+    let found = broker.find_stream(AccountId::DEFAULT, &region, "s");
     found.await.expect("a leader").expect("the stream")
 }
 

@@ -230,6 +230,7 @@ mod tests {
             receive_count: 1,
             first_received_at: 7,
             record: Some(Record::default()),
+            ..Claimed::default()
         };
         let receive = ReceiveOutcome {
             claimed: vec![claimed],

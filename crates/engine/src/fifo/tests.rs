@@ -124,6 +124,7 @@ impl Bench {
         let receipts = vec![ReceiptRef {
             position,
             generation,
+            log: 0,
         }];
         match self.apply(command::Kind::Delete(proto::Delete {
             queue: QUEUE,
@@ -138,6 +139,7 @@ impl Bench {
         let receipt = Some(ReceiptRef {
             position,
             generation,
+            log: 0,
         });
         let changes = vec![NewVisibility {
             receipt,

@@ -147,6 +147,7 @@ impl Rig {
         let receipts = vec![ReceiptRef {
             position,
             generation,
+            log: 0,
         }];
         self.run(command::Kind::Delete(Delete {
             queue: Q.0,
@@ -158,6 +159,7 @@ impl Rig {
         let receipt = Some(ReceiptRef {
             position,
             generation,
+            log: 0,
         });
         let changes = vec![NewVisibility {
             receipt,

@@ -17,7 +17,6 @@ async fn start(dir: &tempfile::TempDir) -> Node {
     let address = held.local_addr().expect("an address");
     drop(held);
     let options = NodeOptions {
-        on_demand_window: levada_cluster::ON_DEMAND_WINDOW_DEFAULT,
         data_dir: dir.path().join("n"),
         peers_listen: Some(address),
         members: vec![address.to_string()],

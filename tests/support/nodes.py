@@ -84,7 +84,8 @@ _given = set()
 class Node:
     """One process. Its directory holds `node.toml`, `log` and, without a `disk` of its own, `data/`.
 
-    `wrap` are words before the command (to enter a network namespace), `environment` is added to the process's.
+    `wrap` are words before the command (to enter a network namespace), `environment` is added to the process's. With a
+    `tls_port` it serves over TLS too, by a certificate that it makes itself.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class Node:
         disk=None,
         wrap=(),
         environment=None,
+        tls_port=None,
     ):
         self.directory = Path(directory)
         self.disk = Path(disk or directory)
@@ -106,10 +108,14 @@ class Node:
         self.wrap, self.environment = list(wrap), dict(environment or {})
         self.number = number
         self.endpoint = f"http://{host}:{http_port}"
+        self.https_endpoint = f"https://{host}:{tls_port}"
+        self.tls_port = tls_port
         self.process = None
         self.binary = None  # another one than the one under test
         self.directory.mkdir(parents=True, exist_ok=True)
         lines = [f'data_dir = "{self.data_dir}"', "", "[http]", f'listen = "{host}:{http_port}"']
+        if tls_port:
+            lines += ["", "[http.tls]", f'listen = "{host}:{tls_port}"', "self_signed = true"]
         if members:
             quoted = ", ".join(f'"{m}"' for m in members)
             lines += ["", "[peers]", f'listen = "{host}:{peer_port}"', f"members = [{quoted}]"]
@@ -119,6 +125,11 @@ class Node:
     def data_dir(self):
         """What the node must not forget."""
         return self.disk / "data"
+
+    @property
+    def certificate(self):
+        """What clients over TLS are to trust."""
+        return self.data_dir / "tls" / "certificate.pem"
 
     @property
     def log_path(self):
@@ -267,17 +278,27 @@ class Node:
 class Cluster:
     """`count` nodes that know each other. One node has no peers at all: it is `levada serve` alone."""
 
-    def __init__(self, count=3, directory=None, extra_config=""):
+    def __init__(self, count=3, directory=None, extra_config="", tls=False):
         self.owned = directory is None
         self.directory = Path(directory or tempfile.mkdtemp(prefix="levada-test-"))
+        self.tls = tls
         self.nodes = self._nodes(count, extra_config)
         self.spares = []  # nodes that a test makes beside them
 
     def _nodes(self, count, extra_config):
         ports = free_ports(2 * count)
+        tls_ports = free_ports(count) if self.tls else [None] * count
         members = [f"127.0.0.1:{p}" for p in ports[count:]] if count > 1 else []
         return [
-            Node(self.directory / f"n{i + 1}", ports[i], ports[count + i], members, i + 1, extra_config)
+            Node(
+                self.directory / f"n{i + 1}",
+                ports[i],
+                ports[count + i],
+                members,
+                i + 1,
+                extra_config,
+                tls_port=tls_ports[i],
+            )
             for i in range(count)
         ]
 

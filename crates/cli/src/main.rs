@@ -11,6 +11,7 @@ mod place;
 mod s3;
 
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -49,12 +50,15 @@ Examples:
   levada serve
   LEVADA_HTTP_LISTEN=0.0.0.0:4566 LEVADA_DATA_DIR=/data levada serve
   levada serve --config cluster-configs/three-node/node-1.toml
+  levada serve --tls-self-signed            also https://127.0.0.1:4443; clients trust ./levada-data/tls/certificate.pem
 
 docs/configuration.md describes every setting.")]
     Serve {
         /// A TOML file; without it a single node with the defaults.
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
+        #[command(flatten)]
+        tls: TlsOptions,
     },
     /// Look at a cluster, and operate it.
     #[command(subcommand)]
@@ -77,9 +81,39 @@ docs/configuration.md describes every setting.")]
     Version,
 }
 
+/// What the settings of `[http.tls]` can be said by instead.
+#[derive(clap::Args)]
+struct TlsOptions {
+    /// Also serve over TLS, here. Without it: the address of http.listen, port 4443.
+    #[arg(long, value_name = "ADDRESS")]
+    tls_listen: Option<SocketAddr>,
+    /// The certificate and its chain, in PEM form.
+    #[arg(long, value_name = "FILE")]
+    tls_certificate: Option<String>,
+    /// The certificate's private key, in PEM form.
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<String>,
+    /// Make certificate and key if they are not there: in the data directory, if their files are not named.
+    #[arg(long)]
+    tls_self_signed: bool,
+}
+
+impl TlsOptions {
+    /// What a variable is to be, if an option says so.
+    fn instead_of(&self, variable: &str) -> Option<String> {
+        match variable {
+            "LEVADA_HTTP_TLS_LISTEN" => self.tls_listen.map(|address| address.to_string()),
+            "LEVADA_HTTP_TLS_CERTIFICATE" => self.tls_certificate.clone(),
+            "LEVADA_HTTP_TLS_KEY" => self.tls_key.clone(),
+            "LEVADA_HTTP_TLS_SELF_SIGNED" if self.tls_self_signed => Some("true".to_owned()),
+            _ => None,
+        }
+    }
+}
+
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Serve { config } => return serve(config),
+        Command::Serve { config, tls } => return serve(config, &tls),
         Command::Cluster(command) => run(cluster::run(command)),
         Command::Lease(command) => run(lease::run(command)),
         Command::Doctor(options) => return run(doctor::run(options)).unwrap_or_else(failed),
@@ -93,8 +127,9 @@ fn main() -> ExitCode {
     outcome.map_or_else(failed, |()| ExitCode::SUCCESS)
 }
 
-fn serve(path: Option<PathBuf>) -> ExitCode {
-    let started = Config::load(path.as_deref(), |name| std::env::var(name).ok())
+fn serve(path: Option<PathBuf>, tls: &TlsOptions) -> ExitCode {
+    let variable = |name: &str| tls.instead_of(name).or_else(|| std::env::var(name).ok());
+    let started = Config::load(path.as_deref(), variable)
         .and_then(|config| levada_server::start_logs(&config.log).map(|()| config));
     let config = match started {
         Ok(config) => config,

@@ -7,7 +7,7 @@ use levada_wire::{AwsError, sigv4};
 use crate::front::GatewayOptions;
 
 /// What queue URLs begin with when a client says no host (HTTP/1.0).
-const BASE_WITHOUT_HOST: &str = "http://localhost:4566";
+const HOST_UNSAID: &str = "localhost:4566";
 
 /// The caller of one request.
 #[derive(Clone, Debug)]
@@ -17,6 +17,7 @@ pub(crate) struct Caller {
     /// From the signature's scope, else the default one.
     pub(crate) region: Region,
     host: Option<HeaderValue>,
+    is_tls: bool,
 }
 
 impl Caller {
@@ -25,6 +26,7 @@ impl Caller {
         uri: &Uri,
         headers: &HeaderMap,
         options: &GatewayOptions,
+        is_tls: bool,
     ) -> Result<Self, AwsError> {
         let signature = sigv4::parse(uri, headers)?;
         let account = signature
@@ -40,6 +42,7 @@ impl Caller {
             account: account.unwrap_or(options.default_account),
             region: region.unwrap_or_else(|| options.default_region.clone()),
             host: headers.get(header::HOST).cloned().or_else(authority),
+            is_tls,
         })
     }
 
@@ -49,19 +52,18 @@ impl Caller {
             account,
             region,
             host: None,
+            is_tls: false,
         }
     }
 
     /// The scheme and host that this caller's queue URLs begin with: those that it came by.
     pub(crate) fn base_url(&self, options: &GatewayOptions) -> String {
-        match (
-            &options.public_url,
-            self.host.as_ref().and_then(|host| host.to_str().ok()),
-        ) {
-            (Some(url), _) => url.clone(),
-            (None, Some(host)) => format!("http://{host}"),
-            (None, None) => BASE_WITHOUT_HOST.to_owned(),
+        if let Some(url) = &options.public_url {
+            return url.clone();
         }
+        let host = self.host.as_ref().and_then(|host| host.to_str().ok());
+        let scheme = if self.is_tls { "https" } else { "http" };
+        format!("{scheme}://{}", host.unwrap_or(HOST_UNSAID))
     }
 
     /// `SenderId` of this caller's messages, and its `UserId`. AWS gives the account for its root user,
@@ -106,7 +108,7 @@ mod tests {
         if let Some(host) = host {
             headers.insert(header::HOST, host.parse().unwrap());
         }
-        Caller::of(&"/".parse().unwrap(), &headers, &options()).unwrap()
+        Caller::of(&"/".parse().unwrap(), &headers, &options(), false).unwrap()
     }
 
     #[test]
@@ -128,6 +130,11 @@ mod tests {
     fn urls_begin_with_the_callers_host_unless_one_is_set() {
         let caller = caller(None, Some("queues:4566"));
         assert_eq!(caller.base_url(&options()), "http://queues:4566");
+        let by_tls = Caller {
+            is_tls: true,
+            ..caller.clone()
+        };
+        assert_eq!(by_tls.base_url(&options()), "https://queues:4566");
         let public = GatewayOptions {
             public_url: Some("https://q.example".into()),
             ..options()

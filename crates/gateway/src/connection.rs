@@ -30,6 +30,7 @@ pub(crate) struct Connection {
     /// HTTP/2 frames arrive at any time, so that bytes say nothing about heads.
     is_h2: AtomicBool,
     stalled_since: AtomicU32,
+    is_tls: bool,
 }
 
 /// Seconds since the listener started, as of the last sweep.
@@ -43,7 +44,7 @@ impl Clock {
 }
 
 impl Connection {
-    fn new(clock: Arc<Clock>) -> Self {
+    fn new(clock: Arc<Clock>, is_tls: bool) -> Self {
         let since = AtomicU32::new(clock.now());
         Self {
             clock,
@@ -53,7 +54,13 @@ impl Connection {
             requests: AtomicU32::new(0),
             is_h2: AtomicBool::new(false),
             stalled_since: AtomicU32::new(NOT_STALLED),
+            is_tls,
         }
+    }
+
+    /// Whether the client came by TLS.
+    pub(crate) const fn is_tls(&self) -> bool {
+        self.is_tls
     }
 
     /// Bytes have arrived.
@@ -150,9 +157,9 @@ impl Connections {
     }
 
     /// A new connection. It is in the table until [`Self::leave`].
-    pub(crate) fn enter(&self) -> (Key, Arc<Connection>) {
+    pub(crate) fn enter(&self, is_tls: bool) -> (Key, Arc<Connection>) {
         let key = self.next.fetch_add(1, Ordering::Relaxed);
-        let connection = Arc::new(Connection::new(Arc::clone(&self.clock)));
+        let connection = Arc::new(Connection::new(Arc::clone(&self.clock), is_tls));
         let entry = Entry {
             connection: Arc::clone(&connection),
             task: None,
@@ -230,7 +237,7 @@ mod tests {
     use super::*;
 
     fn connection() -> Arc<Connection> {
-        Arc::new(Connection::new(Arc::new(Clock::default())))
+        Arc::new(Connection::new(Arc::new(Clock::default()), false))
     }
 
     #[test]

@@ -235,7 +235,11 @@ impl Gateway {
         let request_id = Uuid::random().text();
         let longest = body_bytes_max(&head.headers);
         match body::collect(body, &self.bodies, longest).await {
-            Ok(body) => self.call(head, body, &request_id, begun).await,
+            Ok(body) => {
+                let caller =
+                    Caller::of(&head.uri, &head.headers, &self.options, connection.is_tls());
+                self.call(head, body, caller, &request_id, begun).await
+            }
             Err(e) => {
                 let error = match e {
                     BodyError::TooLong => AwsError::request_entity_too_large(longest),
@@ -258,11 +262,11 @@ impl Gateway {
         &self,
         head: Parts,
         body: body::Collected,
+        caller: Result<Caller, AwsError>,
         request_id: &UuidText,
         begun: Instant,
     ) -> Answer {
         let incoming = decode(&head.method, &head.uri, &head.headers, &body.bytes);
-        let caller = Caller::of(&head.uri, &head.headers, &self.options);
         // A poll may be parked for 20 s, and must not keep what it came with.
         drop((head, body));
         let (protocol, service) = (incoming.protocol, incoming.service);

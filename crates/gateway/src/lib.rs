@@ -1,6 +1,6 @@
 //! The HTTP front: authenticate, decode, authorize, route, encode.
 //!
-//! One port speaks HTTP/1.1 and HTTP/2 with prior knowledge. [`Gateway`] answers requests; [`listen`]
+//! One port speaks HTTP/1.1 and HTTP/2 with prior knowledge, another the same over TLS. [`Gateway`] answers requests; [`listen`]
 //! carries them to it and bounds what strangers can cost: connections, heads, bodies, and time. AWS's
 //! codes are given only here. The management pages on the same port come from [`Admin`], which the
 //! server implements.
@@ -23,6 +23,7 @@ mod operate;
 mod random;
 mod sqs;
 mod sts;
+mod tls;
 mod watched_io;
 
 pub use admin::{Admin, AdminAnswer, Operation};
@@ -32,3 +33,4 @@ pub use listener::{Listening, listen};
 pub use metrics::{ActionFigures, LATENCY_BOUNDS_MICROS, Outcome, RequestMetrics};
 pub use operate::AdminCallers;
 pub use sqs::{EnsureQueueError, QueueDeclaration};
+pub use tls::{Tls, TlsError, Validity};

@@ -6,6 +6,13 @@ use std::time::Duration;
 /// used was measured to cost 25 KiB (hyper's buffers and room for a request), so all of them 400 MiB.
 pub const CONNECTIONS_MAX: usize = 16_384;
 
+/// Time from a connection to the end of its TLS handshake: two round trips of a slow line, and a lost packet.
+pub const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+
+/// TLS handshakes under way at one time. One more connection is closed: each of these may be a client that says nothing,
+/// and costs memory before it has said who it is.
+pub const HANDSHAKES_MAX: usize = 2_048;
+
 /// Bytes of a request's head, the request line included; a longer one is answered 431. It is also the
 /// size of hyper's read buffer. The longest honest head is a Query GET with a message in its URL.
 pub const HEAD_BYTES_MAX: usize = 64 * 1024;

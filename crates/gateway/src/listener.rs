@@ -1,4 +1,5 @@
-//! The port: accepts connections, bounds their number, runs hyper on each, and drains them at the end.
+//! The ports, one of plain text and one of TLS: accept connections, bound their number together, run hyper on each, and drain
+//! them at the end.
 
 use std::convert::Infallible;
 use std::future::{Future as _, poll_fn};
@@ -7,20 +8,26 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
+use tokio_rustls::server::TlsStream;
 use tracing::{debug, warn};
 
-use crate::connection::{Connections, Key};
+use crate::connection::{Connection, Connections, Key};
 use crate::front::Gateway;
 use crate::limits::{
-    ACCEPT_PAUSE, CONNECTIONS_MAX, H2_HEAD_BYTES_MAX, H2_STREAMS_MAX, HEAD_BYTES_MAX, SWEEP_PERIOD,
+    ACCEPT_PAUSE, CONNECTIONS_MAX, H2_HEAD_BYTES_MAX, H2_STREAMS_MAX, HANDSHAKE_MAX,
+    HANDSHAKES_MAX, HEAD_BYTES_MAX, SWEEP_PERIOD,
 };
+use crate::tls::Tls;
 use crate::watched_io::WatchedIo;
 
 /// What one connection too many is told. Best effort: its socket is closed at once.
@@ -30,12 +37,12 @@ const TOO_MANY: &[u8] =
 /// How often a draining listener looks whether its connections have ended.
 const DRAIN_POLL: Duration = Duration::from_millis(10);
 
-/// An open port.
+/// The open ports.
 #[derive(Debug)]
 pub struct Listening {
     local_address: SocketAddr,
     port: Arc<Port>,
-    accepting: JoinHandle<()>,
+    accepting: Vec<JoinHandle<()>>,
     sweeping: JoinHandle<()>,
 }
 
@@ -44,6 +51,7 @@ struct Port {
     gateway: Arc<Gateway>,
     connections: Connections,
     draining: AtomicBool,
+    handshakes: Arc<Semaphore>,
     http: auto::Builder<TokioExecutor>,
 }
 
@@ -55,7 +63,7 @@ impl std::fmt::Debug for Port {
     }
 }
 
-/// Opens the port and begins to answer.
+/// Opens the port of plain text and begins to answer.
 pub async fn listen(address: SocketAddr, gateway: Arc<Gateway>) -> io::Result<Listening> {
     let listener = TcpListener::bind(address).await?;
     let local_address = listener.local_addr()?;
@@ -63,14 +71,15 @@ pub async fn listen(address: SocketAddr, gateway: Arc<Gateway>) -> io::Result<Li
         gateway,
         connections: Connections::new(),
         draining: AtomicBool::new(false),
+        handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
         http: http_builder(),
     });
-    let accepting = tokio::spawn(accept(listener, Arc::clone(&port)));
+    let accepting = tokio::spawn(accept(listener, Arc::clone(&port), None));
     let sweeping = tokio::spawn(sweep(Arc::clone(&port)));
     Ok(Listening {
         local_address,
         port,
-        accepting,
+        accepting: vec![accepting],
         sweeping,
     })
 }
@@ -93,7 +102,20 @@ fn http_builder() -> auto::Builder<TokioExecutor> {
 }
 
 impl Listening {
-    /// The address; its port was chosen by the system if 0 was asked for.
+    /// Opens a port of TLS beside it; says where. Both share the bounds, and end together.
+    pub async fn listen_tls(
+        &mut self,
+        address: SocketAddr,
+        tls: Arc<Tls>,
+    ) -> io::Result<SocketAddr> {
+        let listener = TcpListener::bind(address).await?;
+        let local_address = listener.local_addr()?;
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&self.port), Some(tls)));
+        self.accepting.push(accepting);
+        Ok(local_address)
+    }
+
+    /// The address of the port of plain text; its port was chosen by the system if 0 was asked for.
     pub const fn local_address(&self) -> SocketAddr {
         self.local_address
     }
@@ -101,7 +123,7 @@ impl Listening {
     /// Accepts no more, ends parked polls with an empty answer, and lets requests under way finish, for
     /// at most `drain_max`. What is still open then is cut off.
     pub async fn stop(self, drain_max: Duration) {
-        self.accepting.abort();
+        self.accepting.iter().for_each(JoinHandle::abort);
         self.port.gateway.begin_draining();
         self.port.draining.store(true, Ordering::SeqCst);
         self.port.connections.wake_all();
@@ -121,10 +143,10 @@ impl Listening {
     }
 }
 
-async fn accept(listener: TcpListener, port: Arc<Port>) {
+async fn accept(listener: TcpListener, port: Arc<Port>, tls: Option<Arc<Tls>>) {
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => port.admit(stream, peer),
+            Ok((stream, peer)) => port.admit(stream, peer, tls.as_ref()),
             // The peer gave up while it waited; the next one need not suffer.
             Err(e)
                 if matches!(
@@ -150,47 +172,37 @@ async fn sweep(port: Arc<Port>) {
 }
 
 impl Port {
-    fn admit(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
-        if self.connections.len() >= CONNECTIONS_MAX {
+    fn admit(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, tls: Option<&Arc<Tls>>) {
+        let handshake = tls.map(|tls| {
+            let permit = Arc::clone(&self.handshakes).try_acquire_owned();
+            permit.map(|permit| (Arc::clone(tls), permit))
+        });
+        if self.connections.len() >= CONNECTIONS_MAX || matches!(handshake, Some(Err(_))) {
             self.gateway.metrics().connection_refused();
             // What does not fit into the socket's empty buffer is not worth waiting for.
-            let _ = stream.try_write(TOO_MANY);
+            if tls.is_none() {
+                let _ = stream.try_write(TOO_MANY);
+            }
             return;
         }
         if let Err(e) = stream.set_nodelay(true) {
             debug!(%peer, error = %e, "the connection ended before it began");
             return;
         }
-        let (key, connection) = self.connections.enter();
+        let (key, connection) = self.connections.enter(tls.is_some());
         self.gateway.metrics().connection_opened();
         let leave = Leave {
             port: Arc::clone(self),
             key,
         };
         let task = tokio::spawn(async move {
-            let port = Arc::clone(&leave.port);
-            let gateway = Arc::clone(&port.gateway);
-            let io = WatchedIo::new(stream, Arc::clone(&connection));
-            let service = service_fn(move |request| {
-                let (gateway, connection) = (Arc::clone(&gateway), Arc::clone(&connection));
-                async move { Ok::<_, Infallible>(gateway.handle(&connection, peer, request).await) }
-            });
-            let mut http = pin!(port.http.serve_connection(io, service));
-            let (mut is_known, mut is_draining) = (false, false);
-            let served = poll_fn(|cx| {
-                // Asking a flag at each poll costs less than a channel that every connection waits on.
-                if !is_known {
-                    port.connections.set_waker(key, cx.waker());
-                    is_known = true;
+            match handshake {
+                Some(Ok((tls, permit))) => {
+                    if let Some(stream) = leave.shake_hands(&tls, permit, stream, peer).await {
+                        leave.serve(stream, connection, peer).await;
+                    }
                 }
-                if !is_draining && port.draining.load(Ordering::SeqCst) {
-                    http.as_mut().graceful_shutdown();
-                    is_draining = true;
-                }
-                http.as_mut().poll(cx)
-            });
-            if let Err(e) = served.await {
-                debug!(%peer, error = %e, "connection ended");
+                _ => leave.serve(stream, connection, peer).await,
             }
         });
         self.connections.set_task(key, task.abort_handle());
@@ -201,6 +213,78 @@ impl Port {
 struct Leave {
     port: Arc<Port>,
     key: Key,
+}
+
+impl Leave {
+    /// The handshake, within its time, unless the listener drains before it ends.
+    async fn shake_hands(
+        &self,
+        tls: &Tls,
+        _permit: OwnedSemaphorePermit,
+        stream: TcpStream,
+        peer: SocketAddr,
+    ) -> Option<TlsStream<TcpStream>> {
+        let mut handshake = pin!(tls.accept(stream));
+        let (mut is_known, mut is_draining) = (false, false);
+        let shaken = poll_fn(|cx| {
+            if self.begins_to_drain(cx, &mut is_known, &mut is_draining) {
+                return Poll::Ready(None);
+            }
+            handshake.as_mut().poll(cx).map(Some)
+        });
+        let why = match tokio::time::timeout(HANDSHAKE_MAX, shaken).await {
+            Ok(Some(Ok(stream))) => return Some(stream),
+            Ok(Some(Err(e))) => e.to_string(),
+            Ok(None) => return None,
+            Err(_) => "it took too long".to_owned(),
+        };
+        self.port.gateway.metrics().handshake_failed();
+        debug!(%peer, error = %why, "a TLS handshake failed");
+        None
+    }
+
+    /// Runs HTTP until the connection ends.
+    async fn serve<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+        &self,
+        stream: S,
+        connection: Arc<Connection>,
+        peer: SocketAddr,
+    ) {
+        let gateway = Arc::clone(&self.port.gateway);
+        let io = WatchedIo::new(stream, Arc::clone(&connection));
+        let service = service_fn(move |request| {
+            let (gateway, connection) = (Arc::clone(&gateway), Arc::clone(&connection));
+            async move { Ok::<_, Infallible>(gateway.handle(&connection, peer, request).await) }
+        });
+        let mut http = pin!(self.port.http.serve_connection(io, service));
+        let (mut is_known, mut is_draining) = (false, false);
+        let served = poll_fn(|cx| {
+            if self.begins_to_drain(cx, &mut is_known, &mut is_draining) {
+                http.as_mut().graceful_shutdown();
+            }
+            http.as_mut().poll(cx)
+        });
+        if let Err(e) = served.await {
+            debug!(%peer, error = %e, "connection ended");
+        }
+    }
+
+    /// Whether the listener drains, said once. Asking a flag at each poll costs less than a channel that every connection waits on.
+    fn begins_to_drain(
+        &self,
+        cx: &Context<'_>,
+        is_known: &mut bool,
+        is_draining: &mut bool,
+    ) -> bool {
+        if !*is_known {
+            self.port.connections.set_waker(self.key, cx.waker());
+            *is_known = true;
+        }
+        !*is_draining && self.port.draining.load(Ordering::SeqCst) && {
+            *is_draining = true;
+            true
+        }
+    }
 }
 
 impl Drop for Leave {

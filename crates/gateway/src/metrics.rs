@@ -87,6 +87,7 @@ pub struct RequestMetrics {
     connections: AtomicU64,
     connections_refused: AtomicU64,
     connections_overdue: AtomicU64,
+    handshakes_failed: AtomicU64,
     reported: ReportedMetrics,
 }
 
@@ -97,6 +98,7 @@ impl Default for RequestMetrics {
             connections: AtomicU64::new(0),
             connections_refused: AtomicU64::new(0),
             connections_overdue: AtomicU64::new(0),
+            handshakes_failed: AtomicU64::new(0),
             reported: ReportedMetrics::default(),
         }
     }
@@ -175,6 +177,16 @@ impl RequestMetrics {
     /// A connection was cut off because it overstayed one of its times.
     pub(crate) fn connection_overdue(&self) {
         self.connections_overdue.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A TLS handshake failed, or took too long.
+    pub(crate) fn handshake_failed(&self) {
+        self.handshakes_failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// TLS handshakes that failed or took too long since the start.
+    pub fn handshakes_failed(&self) -> u64 {
+        self.handshakes_failed.load(Ordering::Relaxed)
     }
 
     /// Where what client libraries report is kept.

@@ -1,4 +1,4 @@
-//! A socket that tells its [`Connection`] when bytes move. Sits between hyper and tokio.
+//! A socket, or TLS on one, that tells its [`Connection`] when bytes move. Sits between hyper and tokio.
 
 use std::io;
 use std::pin::Pin;
@@ -7,19 +7,19 @@ use std::task::{Context, Poll};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::connection::Connection;
 
 /// The socket.
-pub(crate) struct WatchedIo {
-    io: TokioIo<TcpStream>,
+pub(crate) struct WatchedIo<S> {
+    io: TokioIo<S>,
     connection: Arc<Connection>,
 }
 
-impl WatchedIo {
+impl<S> WatchedIo<S> {
     /// A socket that reports to `connection`.
-    pub(crate) fn new(stream: TcpStream, connection: Arc<Connection>) -> Self {
+    pub(crate) fn new(stream: S, connection: Arc<Connection>) -> Self {
         Self {
             io: TokioIo::new(stream),
             connection,
@@ -35,7 +35,7 @@ impl WatchedIo {
     }
 }
 
-impl Read for WatchedIo {
+impl<S: AsyncRead + Unpin> Read for WatchedIo<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -50,7 +50,7 @@ impl Read for WatchedIo {
     }
 }
 
-impl Write for WatchedIo {
+impl<S: AsyncWrite + Unpin> Write for WatchedIo<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -74,7 +74,9 @@ impl Write for WatchedIo {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        // TLS takes some bytes before the socket does; what is stuck there shows only here.
+        let outcome = Pin::new(&mut self.io).poll_flush(cx);
+        self.note(outcome)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

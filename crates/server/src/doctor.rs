@@ -2,12 +2,17 @@
 //! cluster is judged where the command asks it.
 
 use std::net::ToSocketAddrs as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 pub use levada_cluster::{Finding, Severity, inspect, judge_space};
-use levada_gateway::AdminCallers;
+use levada_gateway::{AdminCallers, Validity};
 
-use crate::config::{Config, Peers};
+use crate::config::{Config, Peers, Tls};
+
+/// A certificate that ends sooner than this should have been renewed by now.
+const RENEWED_BEFORE: Duration = Duration::from_secs(14 * 86_400);
 
 /// Looks at a configuration file as `levada serve` would read it; also gives it, if it can be used.
 pub fn check_config(
@@ -34,10 +39,55 @@ pub fn check_config(
             ));
         }
     }
+    if let Some(tls) = &config.tls {
+        findings.extend(check_tls(tls));
+    }
     if let Some(peers) = &config.peers {
         findings.extend(check_peers(peers));
     }
     (findings, Some(config))
+}
+
+fn check_tls(tls: &Tls) -> Vec<Finding> {
+    if tls.self_signed && !tls.certificate.exists() && !tls.key.exists() {
+        return vec![Finding::fine(format!(
+            "TLS at {}: a self-signed certificate will be made in {}",
+            tls.listen,
+            tls.certificate.display()
+        ))];
+    }
+    let loaded = match levada_gateway::Tls::load(&tls.certificate, &tls.key) {
+        Ok(loaded) => loaded,
+        Err(error) => return vec![Finding::problem(error.to_string())],
+    };
+    let certificate = tls.certificate.display();
+    let now = SystemTime::now();
+    let mut findings = vec![
+        match (loaded.validity(now), loaded.validity(now + RENEWED_BEFORE)) {
+            (Validity::Ended, _) => Finding::problem(format!(
+                "the certificate {certificate} is no longer good: clients refuse it; renew it"
+            )),
+            (Validity::NotYet, _) => Finding::problem(format!(
+                "the certificate {certificate} is not good yet: clients refuse it; is this machine's clock right?"
+            )),
+            (Validity::Good, Validity::Ended) => Finding::warning(format!(
+                "the certificate {certificate} is good for less than {} days: renew it; the node takes the new one without a restart",
+                RENEWED_BEFORE.as_secs() / 86_400
+            )),
+            (Validity::Good, _) => Finding::fine(format!(
+                "TLS at {}: the certificate {certificate} and its key fit",
+                tls.listen
+            )),
+        },
+    ];
+    let mode = std::fs::metadata(&tls.key).map(|key| key.permissions().mode());
+    if mode.is_ok_and(|mode| mode & 0o004 != 0) {
+        findings.push(Finding::warning(format!(
+            "everybody on this machine can read the private key {}: chmod o-r",
+            tls.key.display()
+        )));
+    }
+    findings
 }
 
 fn check_peers(peers: &Peers) -> Vec<Finding> {
@@ -84,6 +134,12 @@ mod tests {
         assert!(said.contains("nobody who reaches it"), "{said}");
         let two = "[peers]\nlisten = \"127.0.0.1:1\"\nmembers = [\"127.0.0.1:1\", \"127.0.0.1:2\"]";
         assert!(worst(two).1.contains("use 3 or 5"));
+        let none = "[http.tls]\ncertificate = \"/nowhere/c.pem\"\nkey = \"/nowhere/k.pem\"";
+        let (severity, said) = worst(none);
+        assert_eq!(severity, Severity::Problem);
+        assert!(said.contains("cannot read /nowhere/c.pem"), "{said}");
+        let made = "data_dir = \"/nowhere\"\n[http.tls]\nself_signed = true";
+        assert_eq!(worst(made).0, Severity::Fine);
         let unknown = "[peers]\nlisten = \"127.0.0.1:1\"\nmembers = [\"127.0.0.1:1\", \"nowhere.invalid:2\", \"127.0.0.1:3\"]";
         assert_eq!(worst(unknown).0, Severity::Problem);
     }

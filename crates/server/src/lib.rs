@@ -15,7 +15,9 @@ mod process;
 mod prometheus;
 mod serve;
 mod status;
+mod tls;
 
 pub use config::{Config, ConfigError};
 pub use logs::start_logs;
 pub use serve::{Ending, ServeError, serve};
+pub use tls::TlsStartError;

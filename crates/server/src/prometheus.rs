@@ -134,6 +134,12 @@ fn write_requests(page: &mut Page, requests: &RequestMetrics) {
         "Connections cut off for being slow or idle",
         overdue,
     );
+    page.single(
+        "levada_tls_handshakes_failed_total",
+        "counter",
+        "TLS handshakes that failed or took too long",
+        requests.handshakes_failed(),
+    );
     let actions = requests.actions();
     let name = "levada_requests_total";
     page.family(name, "counter", "Requests by action and result");

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::declare;
 use crate::pages::Pages;
 use crate::process;
+use crate::tls::{self, TlsStartError};
 
 /// Time for requests under way, once the process was told to stop.
 const DRAIN_MAX: Duration = Duration::from_secs(4);
@@ -40,6 +41,19 @@ pub enum ServeError {
         /// What the system said.
         error: io::Error,
     },
+    /// The port for clients over TLS cannot be opened.
+    #[error(
+        "cannot listen for clients over TLS on {address}: {error}; is another process there? Set http.tls.listen or LEVADA_HTTP_TLS_LISTEN"
+    )]
+    ListenTls {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The certificate cannot be used.
+    #[error("no TLS for clients: {0}")]
+    Tls(#[from] TlsStartError),
     /// The node was taken out of its cluster while it served.
     #[error("{0}")]
     Removed(String),
@@ -71,14 +85,23 @@ pub async fn serve(config: Config) -> Result<Ending, ServeError> {
         pages.clone(),
         requests,
     ));
+    let certificate = certificate(&config)?;
     let listening = levada_gateway::listen(config.http_listen, Arc::clone(&gateway)).await;
-    let listening = listening.map_err(|error| ServeError::Listen {
+    let mut listening = listening.map_err(|error| ServeError::Listen {
         address: config.http_listen,
         error,
     })?;
+    if let (Some(certificate), Some(tls)) = (&certificate, &config.tls) {
+        let address = tls.listen;
+        let opened = listening.listen_tls(address, Arc::clone(certificate)).await;
+        let opened = opened.map_err(|error| ServeError::ListenTls { address, error })?;
+        info!(https = %opened, certificate = %tls.certificate.display(), "TLS");
+    }
     let peers = config.peers.as_ref().map_or("none", |peers| &peers.address);
     info!(http = %listening.local_address(), peers, data_dir = %config.data_dir.display(), "started");
+    let following = tls::follow(certificate)?;
     let name = tokio::select! {
+        never = following => match never {},
         failed = run(&pages, &gateway, &config, begun) => {
             if matches!(failed, ServeError::Removed(_)) {
                 stop(listening, &pages).await;
@@ -97,6 +120,12 @@ pub async fn serve(config: Config) -> Result<Ending, ServeError> {
         Ending::Forced => warn!("stopped at once; what was acknowledged is on disk"),
     }
     Ok(ending)
+}
+
+/// What TLS is spoken with, if it is.
+fn certificate(config: &Config) -> Result<Option<Arc<levada_gateway::Tls>>, TlsStartError> {
+    let started = |tls| tls::start(tls, config.public_url.as_deref()).map(Arc::new);
+    config.tls.as_ref().map(started).transpose()
 }
 
 /// Starts the node and serves. Ends only with the reason why the node did not start, or may not go on.

@@ -289,12 +289,15 @@ fn take_lock(path: &Path) -> Result<File, DataDirError> {
     }
 }
 
-/// Whether there is anything but the lock, the leftovers of an interrupted first start, and what a file
+/// Where a node that serves over TLS by a certificate of its own making keeps that, from before it is anybody.
+const TLS_DIR: &str = "tls";
+
+/// Whether there is anything but the lock, a certificate, the leftovers of an interrupted first start, and what a file
 /// system puts into its root.
 fn holds_anything_else(path: &Path) -> io::Result<bool> {
     for entry in std::fs::read_dir(path)? {
         let name = entry?.file_name();
-        if name != LOCK_FILE && name != "node.tmp" && name != "lost+found" {
+        if name != LOCK_FILE && name != TLS_DIR && name != "node.tmp" && name != "lost+found" {
             return Ok(true);
         }
     }

@@ -5,3 +5,4 @@ mod calls;
 mod draining;
 mod http2;
 mod support;
+mod tls;

@@ -50,6 +50,18 @@ pub(super) struct File {
 pub(super) struct Http {
     #[serde(deserialize_with = "address")]
     pub(super) listen: Option<SocketAddr>,
+    pub(super) tls: Tls,
+}
+
+/// `[http.tls]`
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Tls {
+    #[serde(deserialize_with = "address")]
+    pub(super) listen: Option<SocketAddr>,
+    pub(super) certificate: Option<PathBuf>,
+    pub(super) key: Option<PathBuf>,
+    pub(super) self_signed: Option<bool>,
 }
 
 /// `[peers]`

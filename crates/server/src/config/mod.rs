@@ -5,6 +5,7 @@
 mod file;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,6 +15,8 @@ use std::str::FromStr;
 use levada_gateway::AdminCallers;
 use levada_types::{AccountId, Region};
 use thiserror::Error;
+
+pub use tls::Tls;
 
 /// Where clients are served by default: the port that local AWS tools expect.
 const HTTP_LISTEN_DEFAULT: SocketAddr =
@@ -40,8 +43,10 @@ pub struct Config {
     pub region: Region,
     /// What queue URLs begin with; `None`: the host by which the caller came.
     pub public_url: Option<String>,
-    /// Where clients are served.
+    /// Where clients are served in plain text.
     pub http_listen: SocketAddr,
+    /// Where and how they are served over TLS, if they are.
+    pub tls: Option<Tls>,
     /// The other nodes; `None` for a node that is alone.
     pub peers: Option<Peers>,
     /// Partitions of a cluster that is made anew.
@@ -183,6 +188,7 @@ fn overlay(
     if let Some(value) = get("LEVADA_HTTP_LISTEN") {
         file.http.listen = Some(parsed("LEVADA_HTTP_LISTEN", value, file::ADDRESS_EXPECTED)?);
     }
+    tls::overlay(&mut file.http.tls, &get)?;
     if let Some(value) = get("LEVADA_PEERS_LISTEN") {
         file.peers.listen = Some(parsed(
             "LEVADA_PEERS_LISTEN",
@@ -286,14 +292,17 @@ fn complete(
     file: file::File,
     variable: &impl Fn(&str) -> Option<String>,
 ) -> Result<Config, ConfigError> {
+    let data_dir = file.data_dir.unwrap_or_else(|| DATA_DIR_DEFAULT.into());
+    let http_listen = file.http.listen.unwrap_or(HTTP_LISTEN_DEFAULT);
     Ok(Config {
-        data_dir: file.data_dir.unwrap_or_else(|| DATA_DIR_DEFAULT.into()),
+        tls: tls::complete(file.http.tls, http_listen, &data_dir)?,
+        data_dir,
         account: file.account.unwrap_or(AccountId::DEFAULT),
         region: file.region.unwrap_or_else(Region::us_east_1),
         public_url: file
             .public_url
             .map(|url| url.trim_end_matches('/').to_owned()),
-        http_listen: file.http.listen.unwrap_or(HTTP_LISTEN_DEFAULT),
+        http_listen,
         peers: peers(file.peers, variable)?,
         partitions: file.partitions.unwrap_or(PARTITIONS_DEFAULT),
         deleted_name_wait_secs: file

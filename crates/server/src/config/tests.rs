@@ -80,12 +80,55 @@ fn the_environment_comes_before_the_file() {
 }
 
 #[test]
+fn tls_wants_both_files_or_makes_them() {
+    let none = load("", &[]).unwrap();
+    assert_eq!(none.tls, None);
+    let made = load("data_dir = \"/d\"\n[http.tls]\nself_signed = true", &[]).unwrap();
+    let tls = made.tls.unwrap();
+    assert_eq!(tls.listen.to_string(), "127.0.0.1:4443");
+    assert_eq!(tls.certificate.to_str(), Some("/d/tls/certificate.pem"));
+    let named = load(
+        "[http]\nlisten = \"10.0.0.1:80\"\n[http.tls]\ncertificate = \"c\"",
+        &[("LEVADA_HTTP_TLS_KEY", "k")],
+    );
+    let tls = named.unwrap().tls.unwrap();
+    assert_eq!(
+        (
+            tls.listen.to_string().as_str(),
+            tls.key.to_str(),
+            tls.self_signed
+        ),
+        ("10.0.0.1:4443", Some("k"), false)
+    );
+    for (text, words) in [
+        ("[http.tls]\ncertificate = \"c\"", "http.tls.key is not"),
+        ("[http.tls]\nkey = \"k\"", "http.tls.certificate is not"),
+        (
+            "[http.tls]\nlisten = \"127.0.0.1:1\"",
+            "self_signed to have one made",
+        ),
+        (
+            "[http.tls]\nlisten = \"127.0.0.1:4566\"\nself_signed = true",
+            "want a port each",
+        ),
+        (
+            "[http.tls]\nself_signed = true\nkey = \"k\"",
+            "http.tls.certificate is not",
+        ),
+    ] {
+        let said = load(text, &[]).unwrap_err().to_string();
+        assert!(said.contains(words), "{text}: {said}");
+    }
+}
+
+#[test]
 fn a_mistaken_variable_is_named() {
     for (name, value) in [
         ("LEVADA_HTTP_LISTEN", "4566"),
         ("LEVADA_PEERS_LISTEN", "localhost"),
         ("LEVADA_PEERS_MEMBERS", "10.0.0.1:7100,,"),
         ("LEVADA_PUBLIC_URL", "queues"),
+        ("LEVADA_HTTP_TLS_LISTEN", "4443"),
     ] {
         let text = load("", &[(name, value)]).unwrap_err().to_string();
         assert!(text.contains(name) && text.contains("such as"), "{text}");
@@ -98,7 +141,7 @@ fn a_mistake_is_told_with_its_line_and_what_was_expected() {
         (
             "\n[http]\nlisen = \"127.0.0.1:1\"",
             3,
-            "unknown field `lisen`, expected `listen`",
+            "unknown field `lisen`, expected `listen` or `tls`",
         ),
         ("data_dir = 5", 1, "expected path string"),
         (

@@ -287,7 +287,7 @@ impl Gateway {
             }
             (Ok(Call::DynamoDb(request)), Ok(caller)) => {
                 slot = Slot::dynamodb(request.action());
-                match dynamodb::call(self, &caller, request).await {
+                match dynamodb::call(self, &caller, *request).await {
                     Ok(encoded) => {
                         let claimed = self.record_answers.claim(encoded.body.len());
                         claimed

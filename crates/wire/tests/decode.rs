@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Uri};
-use levada_wire::{Call, Incoming, Protocol, Service, decode, sqs, sts};
+use levada_wire::{Call, Incoming, Protocol, Service, cloudwatch, decode, sqs, sts};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -479,6 +479,12 @@ fn exercise(incoming: Incoming) {
         }
         Ok(Call::Sts(_)) => {}
         Ok(Call::Kinesis(request)) => {
+            let _ = request.validate();
+        }
+        Ok(Call::DynamoDb(request)) => {
+            let _ = request.validate();
+        }
+        Ok(Call::CloudWatch(cloudwatch::Request::PutMetricData(request))) => {
             let _ = request.validate();
         }
         Err(e) => {

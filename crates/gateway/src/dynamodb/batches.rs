@@ -18,6 +18,9 @@ use super::items::{asks_capacity, found, key_of, read_of, read_units, write_of, 
 use super::{convert, keys, refusal};
 use crate::front::Failure;
 
+/// What goes to one partition: tables, writes, and of each write its table's place.
+type Part = (Vec<Arc<Table>>, Vec<ItemWrite>, Vec<usize>);
+
 /// Items of one question to a partition: 25 of the longest fit into an answer between nodes.
 const ITEMS_AT_ONCE: usize = 25;
 
@@ -95,8 +98,7 @@ pub(super) async fn write(
     cx: &Context<'_>,
     request: BatchWriteItemRequest,
 ) -> Result<BatchWriteItemResponse, Failure> {
-    // By partition: tables, writes, and of each write its table's place.
-    let mut parts: BTreeMap<u32, (Vec<Arc<Table>>, Vec<ItemWrite>, Vec<usize>)> = BTreeMap::new();
+    let mut parts: BTreeMap<u32, Part> = BTreeMap::new();
     for (name, writes) in request.request_items.unwrap_or_default() {
         let table = cx.table(Some(&name)).await?;
         let mut seen = BTreeSet::new();

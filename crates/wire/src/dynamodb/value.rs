@@ -403,18 +403,41 @@ mod tests {
     fn what_is_no_value_is_told_in_aws_words() {
         for (item, told) in [
             (r#"{"a":{}}"#, "Supplied AttributeValue is empty"),
-            (r#"{"a":{"S":"x","N":"1"}}"#, "has more than one datatypes set"),
-            (r#"{"a":{"N":"x"}}"#, "The parameter cannot be converted to a numeric value: x"),
-            (r#"{"a":{"NULL":false}}"#, "Null attribute value types must have the value of true"),
-            (r#"{"a":{"L":[{"SS":[]}]}}"#, "An string set  may not be empty"),
-            (r#"{"a":{"NS":["1","1.0"]}}"#, "Input collection [1, 1.0] contains duplicates."),
+            (
+                r#"{"a":{"S":"x","N":"1"}}"#,
+                "has more than one datatypes set",
+            ),
+            (
+                r#"{"a":{"N":"x"}}"#,
+                "The parameter cannot be converted to a numeric value: x",
+            ),
+            (
+                r#"{"a":{"NULL":false}}"#,
+                "Null attribute value types must have the value of true",
+            ),
+            (
+                r#"{"a":{"L":[{"SS":[]}]}}"#,
+                "An string set  may not be empty",
+            ),
+            (
+                r#"{"a":{"NS":["1","1.0"]}}"#,
+                "Input collection [1, 1.0] contains duplicates.",
+            ),
         ] {
             let error = read(item).unwrap_err();
             assert_eq!(error.query_code, "ValidationException", "{item}");
             assert!(error.message.contains(told), "{item}: {}", error.message);
         }
-        for item in [r#"{"a":"x"}"#, r#"{"a":{"B":"%"}}"#, r#"{"a":{"BOOL":"x"}}"#] {
-            assert_eq!(read(item).unwrap_err().query_code, "MalformedInput", "{item}");
+        for item in [
+            r#"{"a":"x"}"#,
+            r#"{"a":{"B":"%"}}"#,
+            r#"{"a":{"BOOL":"x"}}"#,
+        ] {
+            assert_eq!(
+                read(item).unwrap_err().query_code,
+                "MalformedInput",
+                "{item}"
+            );
         }
     }
 }

@@ -109,7 +109,7 @@ pub enum Call {
     /// To Kinesis Data Streams.
     Kinesis(kinesis::Request),
     /// To DynamoDB.
-    DynamoDb(dynamodb::Request),
+    DynamoDb(Box<dynamodb::Request>),
     /// To CloudWatch.
     CloudWatch(cloudwatch::Request),
 }
@@ -234,7 +234,8 @@ fn decode_json(target: &str, headers: &HeaderMap, body: &[u8]) -> Incoming {
     if service == Service::DynamoDb {
         if let Some(action) = dynamodb::Action::from_name(name) {
             incoming.action = action.name();
-            incoming.call = dynamodb::Request::decode(action, body).map(Call::DynamoDb);
+            let request = dynamodb::Request::decode(action, body).map(Box::new);
+            incoming.call = request.map(Call::DynamoDb);
         }
     } else if service == Service::CloudWatch {
         if let Some(action) = cloudwatch::Action::from_name(name) {

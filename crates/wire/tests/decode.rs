@@ -478,13 +478,13 @@ fn exercise(incoming: Incoming) {
             let _ = request.queue_url().map(sqs::queue_url::parse);
         }
         Ok(Call::Sts(_)) => {}
+        Ok(Call::Kinesis(request)) => {
+            let _ = request.validate();
+        }
         Ok(Call::DynamoDb(request)) => {
             let _ = request.validate();
         }
         Ok(Call::CloudWatch(cloudwatch::Request::PutMetricData(request))) => {
-            let _ = request.validate();
-        }
-        Ok(Call::Kinesis(request)) => {
             let _ = request.validate();
         }
         Err(e) => {

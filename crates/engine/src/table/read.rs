@@ -16,6 +16,8 @@ use crate::proto::{
 
 /// A run of keys: from, and up to before.
 type Run = (Vec<u8>, Option<Vec<u8>>);
+/// What is left of one.
+type Bounds = (Bound<Vec<u8>>, Bound<Vec<u8>>);
 
 impl Table {
     /// An item, or what of it is wanted.
@@ -136,9 +138,6 @@ fn range_run(schema: &KeySchema, prefix: Vec<u8>, range: &RangeCondition) -> Opt
         }
     })
 }
-
-/// Where keys begin and end.
-type Bounds = (Bound<Vec<u8>>, Bound<Vec<u8>>);
 
 /// The bounds of what is left of a run behind a key; none if nothing can be.
 fn bounds_of((from, to): Run, after: Option<Vec<u8>>, backward: bool) -> Option<Bounds> {

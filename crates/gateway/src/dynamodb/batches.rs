@@ -18,6 +18,9 @@ use super::items::{asks_capacity, found, key_of, read_of, read_units, write_of, 
 use super::{convert, keys, refusal};
 use crate::front::Failure;
 
+/// What goes to one partition: tables, writes, and of each write its table's place.
+type Part = (Vec<Arc<Table>>, Vec<ItemWrite>, Vec<usize>);
+
 /// Items of one question to a partition: 25 of the longest fit into an answer between nodes.
 const ITEMS_AT_ONCE: usize = 25;
 
@@ -90,9 +93,6 @@ pub(super) async fn get(
         asks_capacity(request.return_consumed_capacity.as_ref()).then_some(consumed);
     Ok(answer)
 }
-
-/// What goes to one partition: tables, writes, and of each write its table's place.
-type Part = (Vec<Arc<Table>>, Vec<ItemWrite>, Vec<usize>);
 
 pub(super) async fn write(
     cx: &Context<'_>,

@@ -234,8 +234,8 @@ fn decode_json(target: &str, headers: &HeaderMap, body: &[u8]) -> Incoming {
     if service == Service::DynamoDb {
         if let Some(action) = dynamodb::Action::from_name(name) {
             incoming.action = action.name();
-            incoming.call = dynamodb::Request::decode(action, body)
-                .map(|request| Call::DynamoDb(Box::new(request)));
+            let request = dynamodb::Request::decode(action, body).map(Box::new);
+            incoming.call = request.map(Call::DynamoDb);
         }
     } else if service == Service::CloudWatch {
         if let Some(action) = cloudwatch::Action::from_name(name) {

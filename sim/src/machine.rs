@@ -200,7 +200,7 @@ impl Machine {
             http_address: String::new(),
             zone: String::new(),
             partitions: self.partitions,
-        on_demand_window: levada_cluster::ON_DEMAND_WINDOW_DEFAULT,
+            on_demand_window: levada_cluster::ON_DEMAND_WINDOW_DEFAULT,
         }
     }
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use levada_cluster::{
-    Broker, Letters, Node, NodeOptions, Put, ReceiveOptions, Resharding, Stream, StreamQueue,
-    StreamReceipt, StreamRecord,
+    Broker, Change, Letters, Node, NodeOptions, Put, ReceiveOptions, Resharding, Stream,
+    StreamQueue, StreamReceipt, StreamRecord,
 };
-use levada_engine::proto::{DeleteResult, StreamQueueRow, StreamRow, StreamStatus};
+use levada_engine::proto::{CatalogRefusal, DeleteResult, StreamQueueRow, StreamRow, StreamStatus};
 use levada_types::{AccountId, Region};
 
 async fn start(dir: &tempfile::TempDir) -> Node {
@@ -52,6 +52,20 @@ async fn settled(broker: &Broker) -> Arc<Stream> {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("the stream does not settle");
+}
+
+/// Changes the stream on the version that was read, and anew where the broker itself was faster.
+async fn change<C: Future<Output = Change<Arc<Stream>>>>(
+    broker: &Broker,
+    to: impl Fn(Arc<Stream>) -> C,
+) {
+    loop {
+        match to(settled(broker).await).await.expect("a leader") {
+            Ok(_) => return,
+            Err(CatalogRefusal::Changed) => {}
+            Err(refusal) => panic!("{refusal:?}"),
+        }
+    }
 }
 
 /// One record into each sixteenth of the hash keys.
@@ -126,19 +140,18 @@ async fn nothing_is_lost_and_nothing_comes_twice_while_shards_are_split_and_merg
         .await
         .expect("a leader")
         .expect("a new name");
-    let stream = settled(&broker).await;
+    settled(&broker).await;
     put_all_over(&broker, 900).await;
-    let mut row = stream.row.clone();
-    row.queues.push(StreamQueueRow {
-        name: "q".into(),
-        visibility_timeout_ms: 30_000,
-        ..StreamQueueRow::default()
-    });
-    broker
-        .change_stream(row)
-        .await
-        .expect("a leader")
-        .expect("nobody else changes it");
+    change(&broker, |stream| {
+        let mut row = stream.row.clone();
+        row.queues.push(StreamQueueRow {
+            name: "q".into(),
+            visibility_timeout_ms: 30_000,
+            ..StreamQueueRow::default()
+        });
+        broker.change_stream(row)
+    })
+    .await;
     let stream = settled(&broker).await;
     let number = stream.row.queues[0].queue;
     let queue = broker.find_stream_queue(number).await.expect("a leader");
@@ -156,11 +169,13 @@ async fn nothing_is_lost_and_nothing_comes_twice_while_shards_are_split_and_merg
     ];
     let mut first = 16;
     for step in steps {
-        let stream = settled(&broker).await;
-        let begun = broker.reshard(&stream, step).await.expect("a leader");
-        begun.expect("nobody else changes it");
+        let (broker, step) = (&broker, &step);
+        change(broker, |stream| async move {
+            broker.reshard(&stream, step.clone()).await
+        })
+        .await;
         // While parents are closed and children opened, and afterwards.
-        put_all_over(&broker, first).await;
+        put_all_over(broker, first).await;
         first += 16;
     }
     settled(&broker).await;

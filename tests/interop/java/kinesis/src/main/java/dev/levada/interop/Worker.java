@@ -22,7 +22,6 @@ import software.amazon.kinesis.lifecycle.events.LeaseLostInput;
 import software.amazon.kinesis.lifecycle.events.ProcessRecordsInput;
 import software.amazon.kinesis.lifecycle.events.ShardEndedInput;
 import software.amazon.kinesis.lifecycle.events.ShutdownRequestedInput;
-import software.amazon.kinesis.metrics.NullMetricsFactory;
 import software.amazon.kinesis.processor.RecordProcessorCheckpointer;
 import software.amazon.kinesis.processor.ShardRecordProcessor;
 import software.amazon.kinesis.processor.SingleStreamTracker;
@@ -101,7 +100,7 @@ public final class Worker {
             coordinator,
             leases,
             configs.lifecycleConfig(),
-            configs.metricsConfig().metricsFactory(new NullMetricsFactory()),
+            configs.metricsConfig(),
             configs.processorConfig(),
             retrieval);
     Runtime.getRuntime()

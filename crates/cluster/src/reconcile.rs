@@ -266,9 +266,12 @@ fn step_to_all(core: &Core, status: &GroupStatus, members: &BTreeMap<NodeId, Str
     let comes = members.iter().find(|(node, address)| {
         !status.voters.contains(node) && !is_leaving(node) && is_alone(node, address)
     });
+    // Who died before it voted: a change of members would wait for it for ever.
+    let is_forgotten = status.learners.iter().find(|n| !members.contains_key(n));
     Step {
         goes: goes.copied(),
         comes: comes.map(|(node, _)| *node),
+        is_forgotten: is_forgotten.copied(),
         ..Step::default()
     }
 }

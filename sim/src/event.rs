@@ -3,6 +3,7 @@
 use levada_types::{NodeId, PartitionId, Receipt};
 
 use crate::net::MachineId;
+use crate::stream_event::StreamEvent;
 
 /// One thing that was seen. Moments are simulated milliseconds.
 #[derive(Clone, Debug)]
@@ -66,6 +67,8 @@ pub(crate) enum Event {
         /// The copy.
         copy: Copy,
     },
+    /// Something of the stream.
+    Stream(StreamEvent),
     /// A machine is no member of the cluster any more, and its disk is empty.
     Left {
         /// Which.

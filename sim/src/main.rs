@@ -15,6 +15,7 @@ mod run;
 mod seeds;
 mod standstill;
 mod stepped;
+mod stream_event;
 mod trace;
 mod workload;
 mod world;

@@ -146,20 +146,21 @@ fn until_ready(
     Ok(())
 }
 
-/// Has every queue emptied, and waits until every replica has applied the same.
+/// Has every queue emptied and the stream read, and waits until every replica has applied the same.
 fn drain(world: &mut World, nemesis: &mut Nemesis) -> Result<(), Failure> {
     world.shared.drain();
     let deadline = world.now_ms + DRAINED_MS_MAX;
     loop {
         let quiet_since = world.shared.last_event_ms();
         let is_quiet = world.now_ms >= quiet_since + QUIET_MS;
-        if is_quiet && world.is_level() {
+        if is_quiet && world.is_level() && world.shared.stream.is_swept() {
             return Ok(());
         }
         if world.now_ms >= deadline {
             return Err(Failure::Stuck(format!(
-                "the queues are not empty or the replicas not level {DRAINED_MS_MAX} ms after the last send; \
-                 the last event was at {quiet_since} ms\n{}",
+                "the queues are not empty, the replicas not level or the stream not read (it is: {}) {DRAINED_MS_MAX} ms \
+                 after the last send; the last event was at {quiet_since} ms\n{}",
+                world.shared.stream.is_swept(),
                 Standstill(world)
             )));
         }

@@ -76,10 +76,14 @@ fn canary(name: &str) -> String {
 
 /// Raft itself stays whole here, so that nothing but the memory of the answers can tell.
 #[test]
-fn nodes_that_answer_before_they_sync_are_found_by_a_lost_acknowledged_send() {
+fn nodes_that_answer_before_they_sync_are_found_by_a_lost_acknowledged_send_and_a_lost_record() {
     let found = canary("early-answers");
-    let promise = "broken: an acknowledged send is never lost: ";
-    assert!(found.contains(promise), "{found}");
+    for promise in [
+        "broken: an acknowledged send is never lost: ",
+        "broken: an acknowledged record is read at its sequence number: ",
+    ] {
+        assert!(found.contains(promise), "{found}");
+    }
     assert!(!found.contains("stuck"), "{found}");
 }
 

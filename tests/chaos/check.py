@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Judges a history that `scripts/chaos` recorded: queues and FIFO groups here, the catalog by porcupine.
+"""Judges a history that `scripts/chaos` recorded: queues, FIFO groups and the stream here, the catalog by porcupine.
 
     tests/chaos/check.py target/chaos/SEED/history.jsonl
 

@@ -26,7 +26,7 @@ from support.judge import read  # noqa: E402
 # So many points a line at most, or a second each.
 POINTS_MAX = 600
 STANDARD, FIFO = "#1f6fb4", "#d1603d"
-PALETTE = ("#e3c567", "#a3c9a8", "#c38d9e", "#8fb8de", "#d9ae94", "#b8b8d1", "#e8a87c", "#9a9a9a", "#85c7c0")
+PALETTE = ("#e3c567", "#a3c9a8", "#c38d9e", "#8fb8de", "#d9ae94", "#b8b8d1", "#e8a87c", "#9a9a9a", "#85c7c0", "#c9b1e0")
 COLOURS = {family.__name__.rpartition(".")[2]: PALETTE[n] for n, family in enumerate(FAMILIES)}
 DPI, COLOURS_MAX = 90, 96
 

@@ -42,7 +42,9 @@ class Run:
         end = time.monotonic() + minutes * 60 if minutes is not None else float("inf")
         course = Course(self.names, random.Random(self.seed), self.even)
         with (
-            Load(endpoints, "chaos", seed=self.seed, think_s=self.think_s, history=self.history) as load,
+            Load(
+                endpoints, "chaos", seed=self.seed, think_s=self.think_s, history=self.history, stream=True
+            ) as load,
             Registers(endpoints, "register", self.history, seed=self.seed) as registers,
             Probe(self.world.directory / "probe", self.history) as self.probe,
         ):

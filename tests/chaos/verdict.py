@@ -97,6 +97,11 @@ class Verdict:
                 f"{what}: {ledger.sent} sends acknowledged, {ledger.received} received ({ledger.repeated} of them"
                 f" again), {ledger.deleted} deletes acknowledged"
             )
+        stream = self.judge.stream
+        lines.append(
+            f"stream: {stream.put} records acknowledged, {stream.read} there, in {len(stream.shards)} shards;"
+            f" {len(stream.readers())} readers"
+        )
         failed = sum(self.errors.values())
         if self.stalls:
             longest = max(e - b for b, e in self.stalls)

@@ -2,7 +2,8 @@
 
 Each test: sends and receives through all three nodes, the fault, then everything is drained and checked:
 every acknowledged message was received, FIFO order held, no deduplication id came twice, nothing came after
-its delete was acknowledged, and the queues end empty.
+its delete was acknowledged, and the queues end empty; every acknowledged record of the stream was read by every reader
+at its sequence number, and in order.
 """
 
 import time
@@ -26,13 +27,13 @@ def cluster():
 
 @pytest.fixture
 def load(cluster):
-    """Work on two new queues, through all nodes."""
+    """Work on two new queues and a new stream, through all nodes."""
     for node in cluster.nodes:  # a test that failed may have left one down
         node.resume()
         if not node.alive():
             node.launch()
     cluster.wait_whole()
-    with Load(cluster.endpoints, f"f{uuid.uuid4().hex[:8]}") as work:
+    with Load(cluster.endpoints, f"f{uuid.uuid4().hex[:8]}", stream=True) as work:
         yield work
 
 
@@ -43,7 +44,8 @@ def check(load, cluster, *done):
     wrong = load.drain(DRAIN_TIMEOUT_S)
     print(load.summary())
     assert not wrong, "\n".join(wrong) + "\n" + cluster.logs(15)
-    assert load.standard.sent > 20 and load.fifo.sent > 20, "too little was sent to mean anything"
+    sent = load.standard.sent, load.fifo.sent, load.judge.stream.put
+    assert min(sent) > 20, f"too little was sent to mean anything: {sent}"
 
 
 def test_each_node_is_killed_in_turn(cluster, load):
@@ -63,6 +65,14 @@ def test_each_node_is_paused_and_resumed(cluster, load):
     check(load, cluster, *done)
     assert max(f.standard_pause_s for f in done) < 4
     assert max(f.fifo_pause_s for f in done) < 5
+
+
+def test_shards_are_split_and_merged_while_nodes_die(cluster, load):
+    kinds = ("split-merge", "shard-count", "reshard-kill", "reshard-kill")
+    done = [faults.apply(cluster, load, kind, 1 + n % 3, down_s=1) for n, kind in enumerate(kinds)]
+    check(load, cluster, *done)
+    ledger = load.judge.stream
+    assert len(ledger.shards) > 4 and ledger.ends, "no shard was ever replaced"
 
 
 def test_a_rolling_restart_in_good_order(cluster, load):

@@ -26,6 +26,36 @@ def deleted(number, queue="standard", at=3.0):
     return [deleting, record] if queue == "fifo" else [record]
 
 
+def number(position, shard=0, opened=100):
+    return f"49{opened:011}{position:033}{shard:010}"
+
+
+def put(index, position, key="k", **at):
+    return {"op": "put", "q": "stream", "b": 1.0, "e": 1.1, "kept": [[key, index, number(position, **at)]]}
+
+
+def read(*rows, reader="r", ended=False, **at):
+    got = [[number(position, **at), "k", index] for position, index in rows]
+    shard = at.get("shard", 0)
+    return {"op": "records", "q": "stream", "b": 2.0, "e": 2.1, "reader": reader, "shard": shard, "got": got} | {
+        "ended": ended
+    }
+
+
+HALF = 2**127
+ALL = 2**128 - 1
+
+
+def shards(*rows):
+    return {"op": "shards", "q": "stream", "e": 3.0, "rows": [list(row) for row in rows]}
+
+
+def split(end=3, low=(0, HALF - 1), high=(HALF, ALL), opened=101):
+    """A shard whose last position is before `end`, and its children."""
+    children = [[n, [0], *keys, number(0, n, opened), None] for n, keys in ((1, low), (2, high))]
+    return shards([0, [], 0, ALL, number(0), number(end)], *children)
+
+
 def judged(tmp_path, *records):
     path = tmp_path / "history.jsonl"
     path.write_text("".join(json.dumps(r) + "\n" for r in [BEGIN, *records, DRAINED]))
@@ -39,6 +69,11 @@ GOOD = {
     "one that was never acknowledged": [received(0), *deleted(0)],
     "FIFO in order": [sent(0, "fifo"), sent(1, "fifo"), received(0, 1, queue="fifo")],
     "FIFO one by one": [received(0, queue="fifo"), *deleted(0, "fifo"), received(1, queue="fifo", at=4.0)],
+    "stream in order": [put(0, 1), put(1, 2), read((1, 0)), read((2, 1)), read((1, 0), (2, 1), reader="s")],
+    "stream, a put that was made again": [put(0, 2), read((1, 0), (2, 0))],
+    "stream, into a child": [put(0, 2), split(), read((1, 0), (2, 0), ended=True), put(1, 1, shard=1, opened=101)]
+    + [read((1, 1), shard=1)],
+    "stream, a search by time": [{"op": "since", "q": "stream", "e": 1, "shard": 0, "asked": [5, 70], "found": [4, 70]}],
 }
 BAD = {
     "lost": [sent(0)],
@@ -47,6 +82,20 @@ BAD = {
     "FIFO out of order": [received(1, 0, queue="fifo")],
     "FIFO before the one ahead was deleted": [received(0, queue="fifo"), received(1, queue="fifo", at=2.5)],
     "FIFO after its delete": [received(0, queue="fifo"), *deleted(0, "fifo"), received(0, queue="fifo", at=4.0)],
+    "stream lost": [put(0, 1)],
+    "stream lost for one reader": [put(0, 1), put(1, 2), read((1, 0)), read((1, 0), (2, 1), reader="s")],
+    "stream with a gap": [put(0, 1), put(1, 3), read((1, 0), (3, 1))],
+    "stream out of order": [read((2, 1), (1, 0))],
+    "stream with another record than was acknowledged": [put(0, 1), read((1, 7))],
+    "stream read before another one was acknowledged there": [read((1, 7)), put(0, 1)],
+    "stream that two readers see otherwise": [read((1, 0)), read((1, 7), reader="s")],
+    "stream whose numbers fall": [put(0, 2), put(1, 1), read((1, 1), (2, 0))],
+    "stream whose child begins early": [split(opened=100)],
+    "stream that takes more when it is closed": [split(end=2), put(0, 2), read((1, 0), (2, 0))],
+    "stream with two ends": [split(end=3), read((1, 0), ended=True)],
+    "stream with keys that no child takes": [split(high=(HALF + 1, ALL))],
+    "stream with keys that two children take": [split(low=(0, HALF))],
+    "stream searched too far": [{"op": "since", "q": "stream", "e": 1, "shard": 0, "asked": [5, 70], "found": [6, 70]}],
     "FIFO twice under one id": [sent(0, "fifo"), sent(0, "fifo") | {"id": "m9"}, received(0, queue="fifo")],
 }
 

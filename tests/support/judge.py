@@ -1,6 +1,6 @@
 """Feeds the ledgers with a history of calls, while it happens or long after.
 
-A record is a dict. `op` says what, `q` is "standard" or "fifo", `b` and `e` are when the call began and ended, in
+A record is a dict. `op` says what, `q` is "standard", "fifo" or "stream", `b` and `e` are when the call began and ended, in
 seconds of one monotonic clock; a call without an answer has `error` and nothing that it returned. A record is made
 after what it tells and before what follows from it, so their order is one in which things can have happened.
 
@@ -8,11 +8,16 @@ after what it tells and before what follows from it, so their order is one in wh
     receive   got: [[id, handle]] or, for FIFO, [[id, handle, group, index]]
     deleting  FIFO, before the call: group, indexes
     delete    done: [[id, handle]] or, for FIFO, [[group, index]]
+    put       kept: [[key, index, sequence number]]
+    records   reader, shard, got: [[sequence number, key, index]], ended: the shard's end was told
+    shards    rows: [[shard, parents, first and last hash key, first and last sequence number]], as they are listed
+    since     shard, asked and found: [position, arrival in ms] of a record, and of the first since its arrival
 """
 
 import json
 
 from support.ledger import Fifo, Standard
+from support.stream_ledger import Streams, sequence
 
 
 class Judge:
@@ -21,6 +26,9 @@ class Judge:
     def __init__(self, remembered_max=None):
         self.standard = Standard(remembered_max) if remembered_max else Standard()
         self.fifo = Fifo()
+        self.stream = Streams()
+        # Who must have read everything in the end; else those that have read anything.
+        self.readers = None
 
     def feed(self, record):
         """Takes a record into account; those of other kinds, and calls that failed, say nothing here."""
@@ -54,14 +62,33 @@ class Judge:
             else:
                 self.standard.delete_acknowledged(*row, record["e"])
 
+    def _put(self, record):
+        for row in record["kept"]:
+            self.stream.acknowledged(*row)
+
+    def _records(self, record):
+        reader, shard = record["reader"], record["shard"]
+        self.stream.delivered(reader, shard, [(sequence(n)[1], key, index) for n, key, index in record["got"]])
+        if record["ended"]:
+            self.stream.ended(reader, shard)
+
+    def _shards(self, record):
+        self.stream.described(record["rows"])
+
+    def _since(self, record):
+        self.stream.searched(record["shard"], record["asked"], record["found"])
+
     def outstanding(self):
         """What was acknowledged and not received, in words."""
         counts = {"standard": self.standard.outstanding(), "FIFO": self.fifo.outstanding()}
-        return [f"{what}: {n} acknowledged messages were never received" for what, n in counts.items() if n]
+        found = [f"{what}: {n} acknowledged messages were never received" for what, n in counts.items() if n]
+        if late := self.stream.outstanding(self.readers or self.stream.readers()):
+            found.append(f"stream: {late} records were not read by every reader")
+        return found
 
     def violations(self):
         """Every promise that was seen broken."""
-        return self.standard.violations + self.fifo.violations
+        return self.standard.violations + self.fifo.violations + self.stream.violations
 
 
 def read(path):

@@ -1,4 +1,4 @@
-"""A small SQS client over one kept-open connection: awsJson 1.0, signed, without retries.
+"""A small client of SQS, or of Kinesis, over one kept-open connection: awsJson, signed, without retries.
 
 boto3 hides what the cluster suites must see: which attempt was acknowledged, which failed for certain, and
 which may or may not have happened. It is also an order of magnitude slower.
@@ -10,10 +10,15 @@ import hmac
 import http.client
 import json
 import socket
+from contextlib import contextmanager
+
+from support.event_stream import frames
 
 REGION = "us-east-1"
 ACCESS_KEY = "test"
 SECRET_KEY = "test"
+# By service: what its actions are called by, and its version of awsJson.
+SERVICES = {"sqs": ("AmazonSQS", "1.0"), "kinesis": ("Kinesis_20131202", "1.1")}
 
 
 class ServiceError(Exception):
@@ -67,11 +72,12 @@ def sign(method, path, query, headers, body, access_key=ACCESS_KEY, secret=SECRE
 class Client:
     """Calls one node. Not for several threads at once."""
 
-    def __init__(self, endpoint, timeout_s=10, access_key=ACCESS_KEY, region=REGION):
+    def __init__(self, endpoint, timeout_s=10, access_key=ACCESS_KEY, region=REGION, service="sqs"):
         self.host = endpoint.removeprefix("http://")
         self.timeout_s = timeout_s
         self.access_key = access_key
         self.region = region
+        self.service = service
         self.connection = None
 
     def close(self):
@@ -82,21 +88,40 @@ class Client:
 
     def call(self, action, **parameters):
         """The answer as a dict; ServiceError, NotSent or Unknown if there is none."""
+        response, answer = self._exchange(*self._request(action, parameters))
+        return _document(response.status, answer)
+
+    @contextmanager
+    def events(self, action, silence_s, **parameters):
+        """The frames of an answer that goes on, (headers, document) each. So much silence ends the context. The
+        connection is dropped afterwards."""
+        response, refusal = self._exchange(*self._request(action, parameters), streams=True)
+        if response.status != 200:
+            _document(response.status, refusal)
+        try:
+            if self.connection:
+                self.connection.sock.settimeout(silence_s)
+            yield frames(response.read)
+        except TimeoutError:
+            pass
+        except (OSError, http.client.HTTPException) as error:
+            raise Unknown(repr(error)) from error
+        finally:
+            response.close()
+            self.close()
+
+    def _request(self, action, parameters):
+        target, version = SERVICES[self.service]
         body = json.dumps(parameters).encode()
         headers = {
             "Host": self.host,
-            "Content-Type": "application/x-amz-json-1.0",
-            "X-Amz-Target": f"AmazonSQS.{action}",
+            "Content-Type": f"application/x-amz-json-{version}",
+            "X-Amz-Target": f"{target}.{action}",
         }
         sign("POST", "/", "", headers, body, access_key=self.access_key, region=self.region)
-        status, answer = self._exchange(body, headers)
-        document = _parsed(answer)
-        if status == 200:
-            return document
-        code = str(document.get("__type", "")).rpartition("#")[2]
-        raise ServiceError(status, code, document.get("message") or document.get("Message") or "")
+        return body, headers
 
-    def _exchange(self, body, headers):
+    def _exchange(self, body, headers, streams=False):
         if self.connection is None:
             fresh = http.client.HTTPConnection(self.host, timeout=self.timeout_s)
             try:
@@ -108,13 +133,23 @@ class Client:
         try:
             self.connection.request("POST", "/", body, headers)
             response = self.connection.getresponse()
-            answer = response.read()
-            if response.will_close:
+            # What streams is read by who asked.
+            answer = b"" if streams and response.status == 200 else response.read()
+            if response.will_close and not (streams and response.status == 200):
                 self.close()
-            return response.status, answer
+            return response, answer
         except (OSError, http.client.HTTPException) as error:
             self.close()
             raise Unknown(repr(error)) from error
+
+
+def _document(status, answer):
+    """The answer's, if it is one of success; else the ServiceError that it tells."""
+    document = _parsed(answer)
+    if status == 200:
+        return document
+    code = str(document.get("__type", "")).rpartition("#")[2]
+    raise ServiceError(status, code, document.get("message") or document.get("Message") or "")
 
 
 def _parsed(answer):

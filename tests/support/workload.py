@@ -1,11 +1,9 @@
 """Producers and consumers that go on through any fault, and write down what they saw.
 
-Each worker talks to one node and goes to the next when a call fails, as a client behind a load balancer does.
 A send without an answer is repeated until it has one: with a new message on a standard queue, with the same
 deduplication id on a FIFO queue.
 """
 
-import random
 import threading
 import time
 from collections import Counter
@@ -13,76 +11,12 @@ from collections import Counter
 from support.judge import Judge
 from support.ledger import partition_of
 from support.nodes import Patience
-from support.sqs import Client, NotSent, ServiceError, Unknown
+from support.sqs import Client, ServiceError, Unknown
+from support.streams import StreamLoad
+from support.worker import CALL_TIMEOUT_S, RETRY_S, Worker
 
-# Long enough for an election under load; a client of a paused node gives up after it and goes elsewhere.
-CALL_TIMEOUT_S = 3
 # Claims that a fault lost come back within this.
 VISIBILITY_TIMEOUT_S = 6
-RETRY_S = 0.02
-# A worker that had to leave its own node returns to it after this, so that the next fault does not find all
-# of them at one node and measure their patience.
-AWAY_S = 2.0
-
-
-class Worker(threading.Thread):
-    """A thread with a connection to one node at a time."""
-
-    def __init__(self, load, number):
-        super().__init__(daemon=True, name=f"{type(self).__name__}-{number}")
-        self.load = load
-        self.clients = [Client(e, timeout_s=CALL_TIMEOUT_S) for e in load.endpoints]
-        self.home = self.at = number % len(self.clients)
-        self.left_at = 0.0
-        self.number = number
-        self.sends = False  # a producer is sending, or about to
-        self.random = random.Random(f"{load.seed}-{self.name}")
-
-    def call(self, action, **parameters):
-        """One call to the present node. On failure: the next node, and the exception."""
-        if self.at != self.home and time.monotonic() - self.left_at > AWAY_S:
-            self.at = self.home
-        try:
-            return self.clients[self.at].call(action, **parameters)
-        except ServiceError as error:
-            with self.load.lock:
-                self.load.errors[f"{action} {error.status} {error.code}"] += 1
-            if error.status >= 500:
-                self.move_on()
-            raise
-        except Unknown as error:
-            kind = "refused" if isinstance(error, NotSent) else "no answer"
-            with self.load.lock:
-                self.load.errors[f"{action} {kind}"] += 1
-            self.move_on()
-            raise
-
-    def may_send(self):
-        """Whether a producer may send now. Until it asks again it counts as sending: a drain waits for what is on its way."""
-        self.sends = True
-        if self.load.stopping.is_set() or not self.load.producing.is_set():
-            self.sends = False
-        return self.sends
-
-    def failed(self, op, queue, began, error):
-        """Notes a call that was not answered with success."""
-        self.load.note(op=op, q=queue, b=began, e=time.monotonic(), error=str(error)[:100])
-
-    def move_on(self):
-        """Goes to the next node."""
-        self.at = (self.at + 1) % len(self.clients)
-        self.left_at = time.monotonic()
-        time.sleep(RETRY_S)
-
-    def run(self):
-        try:
-            self.work()
-        except Exception as error:  # noqa: BLE001 - a worker that dies silently would make every check pass
-            self.load.crashed.append(f"{self.name}: {error!r}")
-            raise
-        finally:
-            for client in self.clients:
-                client.close()
 
 
 class StandardProducer(Worker):
@@ -212,9 +146,10 @@ class FifoConsumer(Worker):
 
 
 class Load:
-    """A standard and a FIFO queue under work. Use as a context. `history.add` gets a record of each call."""
+    """A standard and a FIFO queue under work, and a stream if asked for. Use as a context. `history.add` gets a record of
+    each call."""
 
-    def __init__(self, endpoints, name, seed=0, body_bytes=200, think_s=0.01, workers=4, history=None):
+    def __init__(self, endpoints, name, seed=0, body_bytes=200, think_s=0.01, workers=4, history=None, stream=False):
         self.history, self.judge = history, Judge()
         self.endpoints, self.name, self.seed = list(endpoints), name, seed
         self.body_bytes, self.think_s = body_bytes, think_s
@@ -228,6 +163,10 @@ class Load:
         self.standard_url = self._create(f"{name}-standard", {})
         self.fifo_url = self._create(f"{name}-fifo.fifo", {"FifoQueue": "true"})
         self.workers = [kind(self, n) for kind in kinds for n in range(workers)]
+        self.stream = StreamLoad(self, f"{name}-stream") if stream else None
+        if stream:
+            self.workers += self.stream.workers
+            self.judge.readers = self.stream.readers
 
     def _create(self, name, attributes):
         attributes = {"VisibilityTimeout": str(VISIBILITY_TIMEOUT_S), **attributes}
@@ -298,6 +237,10 @@ class Load:
         """The longest time without an acknowledged send, standard and FIFO, in seconds."""
         return tuple(_longest_gap(sends, since, until) for sends in (self.standard_sends, self.fifo_sends))
 
+    def stream_pause(self, since, until):
+        """The longest time without an acknowledged record, in seconds."""
+        return _longest_gap(self.stream.puts, since, until) if self.stream else 0.0
+
     def p99(self, since, until):
         """What 99 of 100 acknowledged sends took no longer than, standard and FIFO, in seconds."""
         both = []
@@ -313,6 +256,12 @@ class Load:
             lines.append(
                 f"{what}: {ledger.sent} sends acknowledged, {ledger.received} received"
                 f" ({ledger.repeated} of them again), {ledger.deleted} deletes acknowledged"
+            )
+        if self.stream:
+            ledger = self.judge.stream
+            lines.append(
+                f"stream: {ledger.put} records acknowledged, {ledger.read} there, in {len(ledger.shards)} shards;"
+                f" {len(self.stream.readers)} readers"
             )
         failed = ", ".join(f"{name} x{count}" for name, count in self.errors.most_common(12))
         lines.append(f"calls that failed: {failed or 'none'}")

@@ -11,6 +11,7 @@ mod leaders;
 mod phantoms;
 mod progress;
 mod replicas;
+mod stream;
 mod transfers;
 
 use crate::event::Event;
@@ -46,6 +47,7 @@ pub(crate) fn all(clocks_are_right: bool) -> Vec<Box<dyn Invariant>> {
         Box::new(progress::Progress::default()),
         Box::new(replicas::Replicas::default()),
     ];
+    all.extend(stream::all());
     if clocks_are_right {
         all.push(Box::new(transfers::Transfers::default()));
     }

@@ -46,6 +46,12 @@ impl Access {
             .unwrap_or_else(PoisonError::into_inner) = door;
     }
 
+    /// Whether a process runs at a machine.
+    pub(crate) fn is_open(&self, machine: MachineId) -> bool {
+        let door = self.doors[machine].lock();
+        door.unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// Makes one call at a machine's node. None if there is no node, it dies meanwhile, or it says nothing.
     pub(crate) async fn call<F, T>(
         &self,

@@ -1,12 +1,13 @@
 //! What clients do to the cluster, and what they see: every call becomes events that the invariants judge.
 //!
-//! A message is a number. A producer sends each number once, or on a FIFO queue again with the same deduplication id
+//! A message is a number, and so is a record of the stream. A producer sends each number once, or on a FIFO queue again with the same deduplication id
 //! until it is acknowledged; consumers receive, and then delete, put back, or forget.
 
 mod access;
 mod consumer;
 mod mover;
 mod producer;
+mod stream;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -22,6 +23,7 @@ use crate::stepped::Stepped;
 use crate::trace::{self, Trace, event};
 
 pub(crate) use access::Access;
+pub(crate) use stream::hash_of_key;
 
 /// Producers and consumers of each queue.
 const PRODUCERS: u64 = 2;
@@ -87,6 +89,7 @@ pub(crate) struct Shared {
     /// Consumers delete all that they get, and from every queue.
     draining: AtomicBool,
     queues: Mutex<BTreeMap<&'static str, Arc<Queue>>>,
+    pub(crate) stream: stream::Progress,
 }
 
 impl Shared {
@@ -101,6 +104,7 @@ impl Shared {
             sending: AtomicBool::new(true),
             draining: AtomicBool::new(false),
             queues: Mutex::default(),
+            stream: stream::Progress::default(),
         })
     }
 
@@ -183,6 +187,7 @@ pub(crate) fn begin(shared: &Arc<Shared>, clients: &Stepped) {
                 tokio::spawn(consumer::run(shared.clone(), plan, queue.clone(), random));
             }
         }
+        tokio::spawn(stream::run(shared.clone()));
         let random = Random::of(shared.seed, "mover");
         tokio::spawn(mover::run(shared.clone(), queues["tasks-dead"].id, random));
     });

@@ -6,11 +6,11 @@ same order.
 
 import random
 
-from chaos.faults import clocks, damage, disk, members, outage, packets, partition, process, restarts
+from chaos.faults import clocks, damage, disk, members, outage, packets, partition, process, reshard, restarts
 from chaos.faults.base import carry_through
 
 # None bears the name of a kind, so that a name given on the command line means one thing.
-FAMILIES = (process, restarts, partition, packets, clocks, disk, damage, outage, members)
+FAMILIES = (process, restarts, partition, packets, clocks, disk, damage, outage, members, reshard)
 KINDS = {kind.name: kind for family in FAMILIES for kind in family.KINDS}
 
 

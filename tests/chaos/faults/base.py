@@ -19,6 +19,8 @@ class Fault:
     needs = ()
     # Whether clients are expected to be served meanwhile: a majority lives and has room.
     serves = True
+    # The load that it is done under, while it is carried through.
+    load = None
 
     def __init__(self, world, source):
         self.world = world
@@ -69,6 +71,7 @@ class Outcome:
     whole_s: float = 0.0
     standard_pause_s: float = 0.0
     fifo_pause_s: float = 0.0
+    stream_pause_s: float = 0.0
     standard_p99_s: float = 0.0
     fifo_p99_s: float = 0.0
     notes: list = field(default_factory=list)
@@ -78,6 +81,7 @@ class Outcome:
         notes = f"   {'; '.join(self.notes)}" if self.notes else ""
         return (
             f"{self.name:<16} standard {self.standard_pause_s:6.3f} s   FIFO {self.fifo_pause_s:6.3f} s"
+            f"   stream {self.stream_pause_s:6.3f} s"
             f"   p99 {self.standard_p99_s * 1000:4.0f} and {self.fifo_p99_s * 1000:4.0f} ms"
             f"   ready {self.ready_s:5.2f} s, whole {self.whole_s:5.2f} s after it ended{notes}"
         )
@@ -85,7 +89,7 @@ class Outcome:
 
 def carry_through(fault, load, history=None):
     """Does it, holds it, ends it, waits until all is well, and measures the longest pauses of acknowledged sends."""
-    world = fault.world
+    world, fault.load = fault.world, load
     outcome = Outcome(fault.name, fault.describe(), began=time.monotonic())
     if history:
         history.mark("fault", phase="begin", kind=fault.name, what=outcome.what, serves=fault.serves)
@@ -108,6 +112,7 @@ def carry_through(fault, load, history=None):
     if load:
         outcome.standard_p99_s, outcome.fifo_p99_s = load.p99(outcome.began, whole)
         outcome.standard_pause_s, outcome.fifo_pause_s = load.pauses(outcome.began, outcome.ended)
+        outcome.stream_pause_s = load.stream_pause(outcome.began, outcome.ended)
     if history:
         costs = {k: round(v, 3) for k, v in vars(outcome).items() if k.endswith("_s")}
         history.mark("fault", phase="end", kind=fault.name, notes=fault.notes, **costs)

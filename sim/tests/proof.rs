@@ -92,6 +92,14 @@ fn disks_that_lie_about_their_syncs_are_found() {
     canary("lying-disks");
 }
 
+/// A leader that was cut off told where a shard ends without asking anybody whether it still led.
+#[test]
+fn the_end_of_a_shard_is_not_told_by_a_leader_that_was_cut_off() {
+    let args = ["--only", "isolate", "--seeds", "12", "--fault-secs", "20"];
+    let ran = simulate(&args);
+    assert!(ran.succeeded, "{}", ran.said);
+}
+
 /// A node was ready while a group still counted the vote of whom it had replaced; the next replacement, begun at that
 /// moment, left two of four voters.
 #[test]

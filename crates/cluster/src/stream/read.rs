@@ -261,7 +261,7 @@ async fn answer_ends(
 ) -> Result<Bytes, RemoteError> {
     let request = peer::ShardEndsRequest::decode(body).map_err(malformed)?;
     let log = QueueId(request.log);
-    let group = led(core, partition).await?;
+    let group = led_for_certain(core, partition).await?;
     let view = group.read(|p| p.shard(log));
     let (horizon, next) = view.map_or((1, 1), |view| (view.horizon, view.next));
     let bytes_taken = view.map_or(0, |view| view.bytes_taken);
@@ -278,16 +278,28 @@ async fn answer_ends(
     Ok(reply.encode_to_vec().into())
 }
 
-/// The group, if this node leads it and has applied what was committed before.
+/// The group, if this node leads it and has applied what was committed before. A node that is cut off may take itself
+/// for the leader for a while, and then knows less than there is.
 async fn led(core: &Core, partition: PartitionId) -> Result<Arc<Group>, RemoteError> {
+    let group = core.route(partition).and_then(|route| route.led_group());
+    match group {
+        Some(group) if group.leads_with_all_applied() => Ok(group),
+        _ => led_for_certain(core, partition).await,
+    }
+}
+
+/// The group, if this node leads it still, by its lease or the word of a majority, and has applied all that was
+/// acknowledged before the call.
+async fn led_for_certain(core: &Core, partition: PartitionId) -> Result<Arc<Group>, RemoteError> {
     let group = core.route(partition).and_then(|route| route.led_group());
     let not_leader = || RemoteError::new(NOT_LEADER, "this node does not lead the partition");
     let group = group.ok_or_else(not_leader)?;
-    if !group.leads_with_all_applied() {
-        let index = group.read_index().await.map_err(|_| not_leader())?;
-        group.wait_applied(index, READ_TIMEOUT).await;
+    let index = group.read_index().await.map_err(|_| not_leader())?;
+    if group.wait_applied(index, READ_TIMEOUT).await {
+        Ok(group)
+    } else {
+        Err(not_leader())
     }
-    Ok(group)
 }
 
 /// Reads from this node's copy; `None` if the shard is not in it.

@@ -190,7 +190,8 @@ fn with_peak(row: &StreamRow, day: u64, rates: &HashMap<u64, Rate>) -> Option<St
     Some(row)
 }
 
-/// How many shards the stream is to have at least: for its peaks, and for what it is kept warm for.
+/// How many shards the stream is to have at least: for its peaks, and for what it is kept warm for. One that was
+/// provisioned with fewer than a new one has keeps them, as at AWS, until more comes.
 fn shards_wanted(row: &StreamRow) -> u32 {
     let shards_for = |rate: u64, of_shard: u64| rate.saturating_mul(ROOM).div_ceil(of_shard);
     let for_peaks = row.peaks.iter().map(|peak| {
@@ -202,10 +203,7 @@ fn shards_wanted(row: &StreamRow) -> u32 {
         .unwrap_or(0)
         .max(u64::from(row.warm_mib_per_s));
     let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
-    wanted.clamp(
-        ON_DEMAND_SHARDS,
-        ON_DEMAND_SHARDS_MAX.max(row.warm_mib_per_s),
-    )
+    wanted.clamp(1, ON_DEMAND_SHARDS_MAX.max(row.warm_mib_per_s))
 }
 
 /// What is to be split or merged now.
@@ -241,6 +239,7 @@ fn steps(row: &StreamRow, day: u64, rates: &HashMap<u64, Rate>) -> Vec<Reshardin
         .peaks
         .iter()
         .any(|peak| peak.day + ON_DEMAND_MEMORY_DAYS <= day + 1);
+    let wanted = wanted.max(ON_DEMAND_SHARDS as usize);
     if !remembers_all || open.len() < 2 * wanted {
         return Vec::new();
     }
@@ -355,6 +354,10 @@ mod tests {
         let merges = steps(&row, 30, &HashMap::new());
         assert_eq!(merges.len(), 8);
         assert_eq!(merges[0], Resharding::Merge(0, 1));
+        assert!(
+            steps(&stream(2), 30, &HashMap::new()).is_empty(),
+            "two stay two"
+        );
         row.shards.truncate(7);
         assert!(
             steps(&row, 30, &HashMap::new()).is_empty(),

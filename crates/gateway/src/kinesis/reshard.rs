@@ -17,8 +17,8 @@ pub(super) async fn split(cx: &Context<'_>, request: SplitShardRequest) -> Resul
     let at = request.new_starting_hash_key()?.0;
     let text = request.shard_to_split.as_deref().unwrap_or_default();
     let edit = |stream: &Stream| {
-        must_be_active(stream)?;
         must_be_provisioned(stream)?;
+        must_be_active(stream)?;
         let shard = open_shard(stream, text)?;
         let (first, last) = (hash_of(&shard.first_hash), hash_of(&shard.last_hash));
         if at <= first.saturating_add(1) || at >= last {
@@ -43,8 +43,8 @@ pub(super) async fn merge(cx: &Context<'_>, request: MergeShardsRequest) -> Resu
     let one = request.shard_to_merge.as_deref().unwrap_or_default();
     let adjacent = request.adjacent_shard_to_merge.as_deref();
     let edit = |stream: &Stream| {
-        must_be_active(stream)?;
         must_be_provisioned(stream)?;
+        must_be_active(stream)?;
         let (a, b) = (
             open_shard(stream, one)?,
             open_shard(stream, adjacent.unwrap_or_default())?,
@@ -76,8 +76,8 @@ pub(super) async fn update_shard_count(
         .and_then(|n| u32::try_from(n).ok());
     let target = target.unwrap_or_default();
     let edit = |stream: &Stream| {
-        must_be_active(stream)?;
         must_be_provisioned(stream)?;
+        must_be_active(stream)?;
         let current = open_count(stream);
         check_target(current, target)?;
         if target > current {

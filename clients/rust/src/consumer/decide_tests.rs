@@ -123,6 +123,9 @@ fn what_was_ours_before_a_restart_is_taken_at_once() {
 }
 
 proptest! {
+    // Each case is two hundred rounds of all workers.
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
     /// Workers come, look in any order, and die: all leases are held by the living in the end, evenly, and then nothing moves.
     #[test]
     fn it_comes_to_rest_with_even_shares(

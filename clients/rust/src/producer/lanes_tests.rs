@@ -165,6 +165,9 @@ fn puts() -> impl Strategy<Value = Vec<Put>> {
 }
 
 proptest! {
+    // Each case is a whole run.
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     /// Whatever fails, whenever it is tried again and however the shards change: each key's records arrive in order, once.
     #[test]
     fn keys_keep_their_order(

@@ -28,8 +28,37 @@ def place(sequence, sub):
     return f"{sequence}{int(sub):09d}"
 
 
-class LibraryWorker(Worker):
+class Placed:
+    """Events of a worker, with each place as one number."""
+
+    _told = 0
+
+    @property
+    def events(self):
+        """As support.kcl has them."""
+        told = super().events
+        with self._lock:
+            placed = self.__dict__.setdefault("_placed", [])
+            for event in told[self._told :]:
+                if event.what in self.HAVE_PLACES and event.rest[0].isdigit():
+                    event = Event(*event[:3], (place(*event.rest[:2]), *event.rest[2:]))
+                elif event.what == "checkpoint" and "checkpoint" not in self.HAVE_PLACES:
+                    event = event._replace(rest=("-",))
+                placed.append(event)
+            self._told = len(told)
+            return placed
+
+
+class KclWorker(Placed, Worker):
+    """One process of an application on Amazon's library. It does not say the sub sequence number of a checkpoint."""
+
+    HAVE_PLACES = ("init", "record")
+
+
+class LibraryWorker(Placed, Worker):
     """One process of an application on levada-streams."""
+
+    HAVE_PLACES = ("init", "checkpoint", "record")
 
     def __init__(self, directory, endpoint, stream, application, name, mode):
         self.name, self.directory = name, Path(directory)
@@ -44,19 +73,6 @@ class LibraryWorker(Worker):
                 start_new_session=True,
             )
         self._read, self._events, self._lock = 0, [], threading.Lock()
-        self._told, self._placed = 0, []
-
-    @property
-    def events(self):
-        """As support.kcl has them: a place is one number."""
-        told = super().events
-        with self._lock:
-            for event in told[self._told :]:
-                if event.what in ("init", "checkpoint", "record") and event.rest[0].isdigit():
-                    event = Event(*event[:3], (place(*event.rest[:2]), *event.rest[2:]))
-                self._placed.append(event)
-            self._told = len(told)
-            return self._placed
 
     def tell_to_end(self):
         """Its standard input ends."""

@@ -3,6 +3,7 @@ a split, a merge, and the death of a node."""
 
 import json
 import os
+import subprocess
 import time
 import uuid
 
@@ -13,7 +14,17 @@ from support.kcl import all_shards, judge, open_shards, parents_of, wait_for
 from support.kinesis import kinesis_client, wait_active
 from support.nodes import Cluster
 from support.operate import levada
-from support.rust_library import LibraryWorker, Load, aggregate, hash_key, place, take_apart
+from support.rust_library import (
+    KclWorker,
+    LibraryWorker,
+    Load,
+    aggregate,
+    environment,
+    hash_key,
+    place,
+    program,
+    take_apart,
+)
 
 LONG = os.environ.get("LEVADA_LONG") == "1"
 SHARDS, WORKERS = 6, 3
@@ -73,13 +84,13 @@ class Application:
 
         self.wait(given, f"each of {sorted(shards)} goes on")
 
-    def end_workers(self):
+    def end_workers(self, code=0):
         """All that live are told to end, and do."""
         living = self.living()
         for worker in living:
             worker.tell_to_end()
         assert all([worker.ends() for worker in living]), self.workers[-1].errors_tail()
-        assert all(worker.process.returncode == 0 for worker in living), self.workers[-1].errors_tail()
+        assert all(worker.process.returncode == code for worker in living), self.workers[-1].errors_tail()
 
     def close(self):
         """No process is left."""
@@ -291,3 +302,53 @@ def test_records_of_another_producer_are_taken_apart(application):
     # The third one belongs to another shard: its producer puts it there.
     assert told == [(0, "a", "a:1"), (1, "b", "b:2"), (3, "Gr\u00fc\u00dfe", "c:4"), (0, "p", "plain")]
     assert {event.shard for event in given()} == {shard["ShardId"]}
+
+
+@pytest.mark.parametrize("application", [("polling", None)], ids=["polling"], indirect=True)
+def test_the_example_of_the_docs_runs(application):
+    app = application
+    done = subprocess.run(
+        [program("orders"), app.endpoint, app.stream], capture_output=True, text=True, env=environment(), timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 6 and all(line.startswith("shardId-") for line in lines), lines
+    orders = sorted(line.partition(" ")[2] for line in lines[3:])
+    assert orders == ["ann: milk", "ann: tea", "bo: bread"]
+    ann = [line for line in lines[3:] if " ann: " in line]
+    assert "tea" in ann[0] and "milk" in ann[1], "a key keeps its order"
+
+
+@pytest.mark.skipif(not LONG, reason="a JVM takes its time: `run --long`")
+@pytest.mark.skipif("LEVADA_BUILD_KCL3" not in os.environ, reason="tests/interop/java/kinesis/run builds it")
+@pytest.mark.parametrize("application", [("polling", "aggregated")], ids=["polling"], indirect=True)
+def test_amazons_library_and_this_one_follow_on_each_other(application):
+    app = application
+    shards = ids(open_shards(app.kinesis, app.stream))
+    app.start_worker()
+    app.wait_given(shards)
+    app.end_workers()
+
+    words = (app.endpoint, app.stream, app.name, "kcl", "polling", "quick")
+    app.workers.append(KclWorker(os.environ["LEVADA_BUILD_KCL3"], app.directory, *words))
+    app.wait_given(shards)
+    # A JVM that was told to end says so by its code.
+    app.end_workers(code=143)
+
+    app.start_worker()
+    app.wait_given(shards)
+    receipts = app.load.end()
+    listed = all_shards(app.kinesis, app.stream)
+    contents = user_records(app.kinesis, app.stream, listed)
+    judge_producer(contents, listed, receipts)
+    total = sum(map(len, contents.values()))
+
+    def all_given():
+        events = (event for worker in app.workers for event in worker.events if event.what == "record")
+        return len({(event.shard, event.rest[0]) for event in events}) >= total
+
+    app.wait(all_given, f"all {total} records are given")
+    app.end_workers()
+    figures = judge(contents, listed, app.workers)
+    judge_keys(app.workers)
+    print(f"\n{app.name}: {figures}")

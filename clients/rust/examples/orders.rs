@@ -73,7 +73,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     producer.flush().await?;
     for receipt in receipts {
         let placed = receipt.await?;
-        writeln!(std::io::stdout(), "{} {}", placed.shard_id, placed.sequence_number)?;
+        let line = format!("{} {}", placed.shard_id, placed.sequence_number);
+        writeln!(std::io::stdout(), "{line}")?;
     }
     producer.close().await?;
 

@@ -30,6 +30,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::error::CallError;
+use crate::limits::LEASE_DURATION_MIN;
 
 pub use checkpointer::{CheckpointError, Checkpointer};
 pub use keeper::LeaseLost;
@@ -71,7 +72,7 @@ pub struct ConsumerSettings {
     pub start: StartAt,
     /// How shards are read.
     pub read: Read,
-    /// A lease that is not renewed for so long is free. It is renewed three times as often.
+    /// A lease that is not renewed for so long is free. It is renewed three times as often. A second at least.
     pub lease_duration: Duration,
     /// Shards that this worker reads at most.
     pub leases_max: usize,
@@ -134,9 +135,10 @@ impl Consumer {
     pub fn start<F: ProcessorFactory>(
         kinesis: aws_sdk_kinesis::Client,
         dynamodb: aws_sdk_dynamodb::Client,
-        settings: ConsumerSettings,
+        mut settings: ConsumerSettings,
         factory: F,
     ) -> Self {
+        settings.lease_duration = settings.lease_duration.max(LEASE_DURATION_MIN);
         let (stopping, stops) = watch::channel(false);
         let table = table::Table::new(dynamodb, &settings.application, &settings.worker);
         let task = tokio::spawn(worker::work(kinesis, table, settings, factory, stops));

@@ -42,5 +42,9 @@ pub const ACTIVE_TIMEOUT: Duration = Duration::from_secs(120);
 pub const SUBSCRIPTION_SILENCE_MAX: Duration = Duration::from_secs(20);
 /// SubscribeToShard may be called once a second for a consumer and a shard: AWS's bound.
 pub const SUBSCRIBE_PAUSE: Duration = Duration::from_secs(1);
+/// A lease lasts for at least so long: it has to be renewed three times in it.
+pub const LEASE_DURATION_MIN: Duration = Duration::from_secs(1);
+/// The least time between two calls of GetRecords of a shard.
+pub const POLL_PAUSE_MIN: Duration = Duration::from_millis(10);
 /// Checkpoints that wait for their turn in a lease. A processor asks for one at a time.
 pub const ASKS_MAX: usize = 4;

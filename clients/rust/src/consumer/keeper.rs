@@ -99,10 +99,14 @@ impl Keeper {
             let timeout = timeout.min(self.duration / 3);
             let wanted = change.apply(&self.lease, self.lease.owner.as_deref().unwrap_or_default());
             match self.table.write(&self.lease, change, timeout).await {
-                Ok(lease) => return Ok(self.written(lease, began)),
+                Ok(lease) => {
+                    self.written(lease, began);
+                    return Ok(());
+                }
                 Err(WriteError::Lost(Some(now))) if *now == wanted => {
                     // It was written by a try whose answer got lost: nobody else writes under this worker's name.
-                    return Ok(self.written(*now, began));
+                    self.written(*now, began);
+                    return Ok(());
                 }
                 Err(WriteError::Lost(Some(now)))
                     if now.owner == self.lease.owner && now.counter == wanted.counter =>

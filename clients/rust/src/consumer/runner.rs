@@ -106,6 +106,11 @@ impl<F: ProcessorFactory> Reading<F> {
                 Stop::Outcome(outcome) => return outcome,
                 Stop::Failed(error) => error,
             };
+            if !*self.held.borrow() {
+                // Most likely that is what it failed for.
+                processor.lease_lost().await;
+                return Outcome::Lost;
+            }
             drop(processor);
             if *self.checkpointer.written() != before {
                 backoff.reset();

@@ -22,7 +22,7 @@ use super::table::{Table, WriteError};
 use super::{ConsumerError, ConsumerSettings, Read, StartAt};
 use crate::backoff::Backoff;
 use crate::error::CallError;
-use crate::limits::GET_RECORDS_MAX;
+use crate::limits::{GET_RECORDS_MAX, POLL_PAUSE_MIN};
 use crate::position::Checkpoint;
 use crate::shards;
 
@@ -92,7 +92,7 @@ async fn set_up(
             table.ensure().await?;
             match settings.read {
                 Read::Polling { pause } => Ok::<_, CallError>(Way::Poll {
-                    pause,
+                    pause: pause.max(POLL_PAUSE_MIN),
                     records_max: GET_RECORDS_MAX,
                 }),
                 Read::FanOut => {

@@ -35,9 +35,15 @@ async fn main() {
         let mut out = BufWriter::new(std::io::stdout().lock());
         for (receipt, data) in told {
             let placed = runtime.block_on(receipt).expect("a record that is put");
-            let sub = placed.sub_sequence_number.map_or("-".to_owned(), |sub| sub.to_string());
-            writeln!(out, "{}\t{}\t{sub}\t{data}", placed.shard_id, placed.sequence_number)
-                .expect("a standard output");
+            let sub = placed
+                .sub_sequence_number
+                .map_or("-".to_owned(), |sub| sub.to_string());
+            writeln!(
+                out,
+                "{}\t{}\t{sub}\t{data}",
+                placed.shard_id, placed.sequence_number
+            )
+            .expect("a standard output");
         }
         out.flush().expect("a standard output");
     });
@@ -46,8 +52,14 @@ async fn main() {
         let _ = std::io::stdin().read(&mut [0]);
     });
     for number in 0..wanted {
-        let (key, data) = (format!("key-{}", number % KEYS), format!("key-{}:{number}", number % KEYS));
-        let receipt = producer.put(key, data.clone()).await.expect("a producer that takes records");
+        let (key, data) = (
+            format!("key-{}", number % KEYS),
+            format!("key-{}:{number}", number % KEYS),
+        );
+        let receipt = producer
+            .put(key, data.clone())
+            .await
+            .expect("a producer that takes records");
         receipts.send((receipt, data)).expect("a thread that tells");
         if ended.is_finished() {
             break;
@@ -63,6 +75,8 @@ async fn main() {
     }
     producer.close().await.expect("a producer that ends");
     drop(receipts);
-    tokio::task::spawn_blocking(|| telling.join().expect("all receipts")).await.expect("all receipts");
+    tokio::task::spawn_blocking(|| telling.join().expect("all receipts"))
+        .await
+        .expect("all receipts");
     std::process::exit(0);
 }

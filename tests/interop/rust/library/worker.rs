@@ -29,7 +29,9 @@ async fn main() {
     settings.sync_every = Duration::from_secs(5);
     settings.read = match mode.as_str() {
         "fanout" => Read::FanOut,
-        _ => Read::Polling { pause: Duration::from_millis(250) },
+        _ => Read::Polling {
+            pause: Duration::from_millis(250),
+        },
     };
     let (kinesis, dynamodb) = (clients::kinesis(endpoint), clients::dynamodb(endpoint));
     say("start", "-", &[worker]);
@@ -55,7 +57,10 @@ async fn main() {
 
 /// One line: the time in milliseconds, what, which shard, and the rest. Whole, also if the process is killed then.
 fn say(what: &str, shard: &str, rest: &[&str]) {
-    let at = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970").as_millis();
+    let at = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("a clock after 1970")
+        .as_millis();
     let mut line = format!("{at}\t{what}\t{shard}");
     for one in rest {
         line.push('\t');
@@ -63,7 +68,9 @@ fn say(what: &str, shard: &str, rest: &[&str]) {
     }
     line.push('\n');
     let mut out = std::io::stdout().lock();
-    out.write_all(line.as_bytes()).and_then(|()| out.flush()).expect("a standard output");
+    out.write_all(line.as_bytes())
+        .and_then(|()| out.flush())
+        .expect("a standard output");
 }
 
 struct Teller {
@@ -73,11 +80,19 @@ struct Teller {
 }
 
 impl Teller {
-    fn say_checkpoint(&mut self, written: Result<(), CheckpointError>, at: &Checkpoint) -> Result<(), ProcessorError> {
+    fn say_checkpoint(
+        &mut self,
+        written: Result<(), CheckpointError>,
+        at: &Checkpoint,
+    ) -> Result<(), ProcessorError> {
         match written {
             Ok(()) => {
                 self.checkpointed = Instant::now();
-                say("checkpoint", &self.shard, &[at.word(), &at.sub_sequence_number().to_string()]);
+                say(
+                    "checkpoint",
+                    &self.shard,
+                    &[at.word(), &at.sub_sequence_number().to_string()],
+                );
                 Ok(())
             }
             Err(CheckpointError::LeaseLost(_)) => {
@@ -95,24 +110,43 @@ impl Teller {
 impl Processor for Teller {
     async fn initialize(&mut self, start: &ShardStart) -> Result<(), ProcessorError> {
         let at = &start.checkpoint;
-        say("init", &self.shard, &[at.word(), &at.sub_sequence_number().to_string()]);
+        say(
+            "init",
+            &self.shard,
+            &[at.word(), &at.sub_sequence_number().to_string()],
+        );
         Ok(())
     }
 
-    async fn process(&mut self, records: Records, checkpointer: &mut Checkpointer) -> Result<(), ProcessorError> {
+    async fn process(
+        &mut self,
+        records: Records,
+        checkpointer: &mut Checkpointer,
+    ) -> Result<(), ProcessorError> {
         let records = records.records;
         for record in &records {
             let at = &record.position;
             let data = String::from_utf8(record.data.to_vec())?;
-            let (number, sub) = (at.sequence_number.as_str(), at.sub_sequence_number.to_string());
-            say("record", &self.shard, &[number, &sub, &record.partition_key, &data]);
+            let (number, sub) = (
+                at.sequence_number.as_str(),
+                at.sub_sequence_number.to_string(),
+            );
+            say(
+                "record",
+                &self.shard,
+                &[number, &sub, &record.partition_key, &data],
+            );
         }
         if self.checkpointed.elapsed() < CHECKPOINT_EVERY {
             return Ok(());
         }
         // Now at the end, now in the middle, which may lie in the middle of an aggregated record.
         self.turn += 1;
-        let at = if self.turn % 2 == 0 { records.len() - 1 } else { records.len() / 2 };
+        let at = if self.turn % 2 == 0 {
+            records.len() - 1
+        } else {
+            records.len() / 2
+        };
         let at = records[at].position.clone();
         let written = checkpointer.checkpoint_at(&at).await;
         self.say_checkpoint(written, &Checkpoint::At(at))
@@ -127,7 +161,10 @@ impl Processor for Teller {
         Ok(())
     }
 
-    async fn shutdown_requested(&mut self, checkpointer: &mut Checkpointer) -> Result<(), ProcessorError> {
+    async fn shutdown_requested(
+        &mut self,
+        checkpointer: &mut Checkpointer,
+    ) -> Result<(), ProcessorError> {
         let written = checkpointer.checkpoint().await;
         let at = checkpointer.written().clone();
         self.say_checkpoint(written, &at)?;

@@ -64,6 +64,7 @@ struct Teller<F> {
 enum Told {
     Began(ShardStart),
     Given(Vec<Record>),
+    Ended(String),
     Lost,
 }
 
@@ -87,6 +88,10 @@ where
 
     async fn lease_lost(&mut self) {
         let _ = self.told.send(Told::Lost);
+    }
+
+    async fn shard_ended(&mut self, _: &mut Checkpointer) -> Result<(), ProcessorError> {
+        Ok(self.told.send(Told::Ended(self.shard.clone()))?)
     }
 
     async fn shutdown_requested(
@@ -440,6 +445,48 @@ async fn an_application_begins_where_it_is_told_to() {
             consumer.shutdown().await.unwrap();
         }
     }
+}
+
+/// Takes longer than the workers take between two looks at the leases.
+struct Slow;
+
+impl AsyncProcess for Slow {
+    async fn process(&self, _: Records, _: &mut Checkpointer) -> Result<(), ProcessorError> {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_was_merged_is_read_when_both_its_parents_are_done() {
+    let (client, name) = stream(2).await;
+    // "k" is in one of the two; the other one ends at once.
+    put(&client, &name, 0..3).await;
+    let merge = client.merge_shards().stream_name(&name);
+    let merge = merge.shard_to_merge("shardId-000000000000");
+    merge
+        .adjacent_shard_to_merge("shardId-000000000001")
+        .send()
+        .await
+        .unwrap();
+    active(&client, &name).await;
+    put(&client, &name, 3..5).await;
+    let (consumer, mut events) = consume(settings(&name), Slow);
+    let (mut order, mut came) = (Vec::new(), Vec::new());
+    while came.len() < 5 {
+        match next(&mut events).await {
+            Told::Began(start) => order.push(format!("begin {}", &start.shard_id[19..])),
+            Told::Ended(shard) => order.push(format!("end {}", &shard[19..])),
+            Told::Given(records) => came.extend(records.into_iter().map(|r| r.data)),
+            Told::Lost => panic!("nobody else is there"),
+        }
+    }
+    assert_eq!(came, ["0", "1", "2", "3", "4"]);
+    let child = order.iter().position(|what| what == "begin 2").unwrap();
+    for end in ["end 0", "end 1"] {
+        assert!(order[..child].iter().any(|what| what == end), "{order:?}");
+    }
+    consumer.shutdown().await.unwrap();
 }
 
 #[tokio::test]

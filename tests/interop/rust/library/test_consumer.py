@@ -8,7 +8,7 @@ import time
 import uuid
 
 import pytest
-from support.balancer import Balancer
+from support.balancer import Balancer, Forgetful
 from support.dynamodb import dynamodb_client
 from support.kcl import all_shards, judge, open_shards, parents_of, wait_for
 from support.kinesis import kinesis_client, wait_active
@@ -42,10 +42,10 @@ def cluster():
 class Application:
     """A stream, its load, and workers."""
 
-    def __init__(self, endpoint, directory, mode, load=None):
+    def __init__(self, endpoint, directory, mode, load=None, own=None):
         self.endpoint, self.directory, self.mode = endpoint, directory, mode
         self.stream = self.name = f"rust-{mode}-{uuid.uuid4().hex[:8]}"
-        self.kinesis = kinesis_client(endpoint, retries={"total_max_attempts": 8, "mode": "standard"})
+        self.kinesis = kinesis_client(own or endpoint, retries={"total_max_attempts": 8, "mode": "standard"})
         self.kinesis.create_stream(StreamName=self.stream, ShardCount=SHARDS)
         wait_active(self.kinesis, self.stream)
         self.load = load and Load(directory, endpoint, self.stream, load, pace=RECORDS_A_SECOND)
@@ -113,6 +113,33 @@ def application(cluster, tmp_path, request):
 
 def ids(shards):
     return {shard["ShardId"] for shard in shards}
+
+
+def split(app, shard):
+    """In the middle."""
+    bounds = [int(shard["HashKeyRange"][end]) for end in ("StartingHashKey", "EndingHashKey")]
+    middle = str(sum(bounds) // 2)
+    app.kinesis.split_shard(StreamName=app.stream, ShardToSplit=shard["ShardId"], NewStartingHashKey=middle)
+    wait_active(app.kinesis, app.stream)
+
+
+def judge_all(app):
+    """Ends the load, waits until all of it is given, ends the workers, and judges them. Gives figures."""
+    receipts = app.load.end()
+    shards = all_shards(app.kinesis, app.stream)
+    contents = user_records(app.kinesis, app.stream, shards)
+    put = judge_producer(contents, shards, receipts)
+    total = sum(map(len, contents.values()))
+
+    def all_given():
+        events = (event for worker in app.workers for event in worker.events if event.what == "record")
+        return len({(event.shard, event.rest[0]) for event in events}) >= total
+
+    app.wait(all_given, f"all {total} records are given")
+    app.end_workers()
+    figures = judge(contents, shards, app.workers)
+    judge_keys(app.workers)
+    return {"put": put} | figures
 
 
 def user_records(kinesis, stream, shards):
@@ -219,11 +246,7 @@ def test_an_application_goes_on(application, cluster):
     app.start_worker()
 
     first, second, third = open_shards(kinesis, app.stream)[:3]
-    bounds = [int(first["HashKeyRange"][end]) for end in ("StartingHashKey", "EndingHashKey")]
-    kinesis.split_shard(
-        StreamName=app.stream, ShardToSplit=first["ShardId"], NewStartingHashKey=str(sum(bounds) // 2)
-    )
-    wait_active(kinesis, app.stream)
+    split(app, first)
     kinesis.merge_shards(StreamName=app.stream, ShardToMerge=second["ShardId"], AdjacentShardToMerge=third["ShardId"])
     wait_active(kinesis, app.stream)
     children = ids(shard for shard in all_shards(kinesis, app.stream) if parents_of(shard))
@@ -241,26 +264,33 @@ def test_an_application_goes_on(application, cluster):
     app.wait_given(ids(open_shards(kinesis, app.stream)))
     mark("node back")
 
-    receipts = app.load.end()
-    shards = all_shards(kinesis, app.stream)
-    contents = user_records(kinesis, app.stream, shards)
-    put = judge_producer(contents, shards, receipts)
-    total = sum(map(len, contents.values()))
-
-    def all_given():
-        events = (event for worker in app.workers for event in worker.events if event.what == "record")
-        return len({(event.shard, event.rest[0]) for event in events}) >= total
-
-    app.wait(all_given, f"all {total} records are given")
-    app.end_workers()
-    figures = judge(contents, shards, app.workers)
-    judge_keys(app.workers)
+    figures = judge_all(app)
     judge_table(app)
     checkpoints = [e for w in app.workers for e in w.events if e.what == "checkpoint"]
     if app.mode == "fanout":
         assert any(not e.rest[0].endswith("0" * 9) for e in checkpoints), "no checkpoint was inside an aggregated record"
     mark("judged")
-    print(f"\n{app.name}: {put} put, {figures}; {', '.join(marks)}")
+    print(f"\n{app.name}: {figures}; {', '.join(marks)}")
+
+
+@pytest.mark.parametrize("mode", ["polling", "fanout"])
+def test_lost_answers_cost_no_lease_and_no_record(cluster, tmp_path, mode):
+    """What is written, put or taken, and not heard of, is found to be written: a worker that is alone loses no lease."""
+    with Forgetful(cluster.nodes, losses_in_a_thousand=30, seed=7) as balancer:
+        app = Application(balancer.endpoint, tmp_path, mode, "aggregated", own=cluster.endpoints[0])
+        try:
+            worker = app.start_worker()
+            app.wait_given(ids(open_shards(app.kinesis, app.stream)))
+            split(app, open_shards(app.kinesis, app.stream)[0])
+            app.wait(lambda: balancer.lost >= 30, "thirty answers are lost")
+            app.wait_given(ids(open_shards(app.kinesis, app.stream)))
+            figures = judge_all(app)
+        finally:
+            app.close()
+    lost = [event for event in worker.events if event.what in ("lost", "superseded")]
+    assert not lost, lost
+    assert figures["again"] == 0, figures
+    print(f"\n{app.name}: {figures}, {balancer.lost} answers lost")
 
 
 @pytest.mark.parametrize("application", [("polling", None)], ids=["polling"], indirect=True)
@@ -337,18 +367,5 @@ def test_amazons_library_and_this_one_follow_on_each_other(application):
 
     app.start_worker()
     app.wait_given(shards)
-    receipts = app.load.end()
-    listed = all_shards(app.kinesis, app.stream)
-    contents = user_records(app.kinesis, app.stream, listed)
-    judge_producer(contents, listed, receipts)
-    total = sum(map(len, contents.values()))
-
-    def all_given():
-        events = (event for worker in app.workers for event in worker.events if event.what == "record")
-        return len({(event.shard, event.rest[0]) for event in events}) >= total
-
-    app.wait(all_given, f"all {total} records are given")
-    app.end_workers()
-    figures = judge(contents, listed, app.workers)
-    judge_keys(app.workers)
+    figures = judge_all(app)
     print(f"\n{app.name}: {figures}")

@@ -128,10 +128,12 @@ pub enum ConsumerError {
 pub struct Consumer {
     stopping: watch::Sender<bool>,
     task: JoinHandle<Result<(), ConsumerError>>,
+    /// How it ended, once that is known.
+    outcome: Option<Result<(), ConsumerError>>,
 }
 
 impl Consumer {
-    /// Starts a worker on the runtime that this is called on.
+    /// Starts a worker on the Tokio runtime that this is called on; there must be one.
     pub fn start<F: ProcessorFactory>(
         kinesis: aws_sdk_kinesis::Client,
         dynamodb: aws_sdk_dynamodb::Client,
@@ -142,18 +144,27 @@ impl Consumer {
         let (stopping, stops) = watch::channel(false);
         let table = table::Table::new(dynamodb, &settings.application, &settings.worker);
         let task = tokio::spawn(worker::work(kinesis, table, settings, factory, stops));
-        Self { stopping, task }
+        Self {
+            stopping,
+            task,
+            outcome: None,
+        }
     }
 
     /// Waits until the consumer has ended by itself, which it does only if it cannot begin.
     pub async fn ended(&mut self) -> Result<(), ConsumerError> {
+        if let Some(outcome) = &self.outcome {
+            return outcome.clone();
+        }
         let ended = (&mut self.task).await;
-        ended.unwrap_or(Err(ConsumerError::Gone))
+        let outcome = ended.unwrap_or(Err(ConsumerError::Gone));
+        self.outcome = Some(outcome.clone());
+        outcome
     }
 
     /// Tells every processor to end, waits for that, and hands the leases back: other workers go on at once.
-    pub async fn shutdown(self) -> Result<(), ConsumerError> {
+    pub async fn shutdown(mut self) -> Result<(), ConsumerError> {
         self.stopping.send_replace(true);
-        self.task.await.unwrap_or(Err(ConsumerError::Gone))
+        self.ended().await
     }
 }

@@ -127,7 +127,7 @@ pub struct Producer {
 }
 
 impl Producer {
-    /// Starts a producer's task on the runtime that this is called on.
+    /// Starts a producer's task on the Tokio runtime that this is called on; there must be one.
     ///
     /// The client's own retries are not used: this library tries again what failed and nothing else.
     pub fn start(client: Client, settings: ProducerSettings) -> Self {

@@ -120,7 +120,8 @@ impl Keeper {
                 }
                 Err(WriteError::Failed(error)) => {
                     warn!(lease = self.lease.key, %error, "the lease was not written; it is tried again");
-                    tokio::time::sleep(backoff.next()).await;
+                    let left = self.valid_until.saturating_duration_since(Instant::now());
+                    tokio::time::sleep(backoff.next().min(left)).await;
                 }
             }
         }

@@ -118,6 +118,9 @@ mod tests {
     }
 
     proptest! {
+        // Each case is up to 200 records.
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
         fn what_is_packed_comes_out_again_and_is_as_long_as_was_said(
             records in prop::collection::vec(("[a-cé]{1,3}", prop::collection::vec(any::<u8>(), 0..300)), 1..200)

@@ -77,6 +77,8 @@ pub(super) struct Pump {
     stale: bool,
     list_backoff: Backoff,
     list_not_before: Option<Instant>,
+    /// Why the shards are not known.
+    list_error: Option<String>,
     lists: bool,
     astray: Vec<Astray>,
     tasks: JoinSet<Done>,
@@ -104,6 +106,7 @@ impl Pump {
             stale: true,
             list_backoff: Backoff::default(),
             list_not_before: None,
+            list_error: None,
             lists: false,
             astray: Vec::new(),
             tasks: JoinSet::new(),
@@ -261,6 +264,7 @@ impl Pump {
         self.stale = false;
         self.list_backoff.reset();
         self.list_not_before = None;
+        self.list_error = None;
         for astray in std::mem::take(&mut self.astray) {
             let range = self.lanes.map().range_of(&astray.shard_id);
             let home =
@@ -276,6 +280,7 @@ impl Pump {
 
     fn list_again(&mut self, error: &CallError) {
         warn!(stream = self.settings.stream, %error, "the shards are not known; it is asked again");
+        self.list_error = Some(error.to_string());
         self.list_not_before = Some(Instant::now() + self.list_backoff.next());
     }
 
@@ -354,7 +359,7 @@ impl Pump {
 
     fn give_up(&mut self, late: Vec<Entry<Owner>>) {
         for entry in late {
-            let last = entry.owner.last.as_deref();
+            let last = entry.owner.last.as_deref().or(self.list_error.as_deref());
             let last = last.unwrap_or("it was not tried: the calls before it took all the time");
             let error = PutError::GivenUp {
                 after: entry.arrived.elapsed(),

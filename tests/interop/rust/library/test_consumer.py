@@ -276,7 +276,7 @@ def test_an_application_goes_on(application, cluster):
 @pytest.mark.parametrize("mode", ["polling", "fanout"])
 def test_lost_answers_cost_no_lease_and_no_record(cluster, tmp_path, mode):
     """What is written, put or taken, and not heard of, is found to be written: a worker that is alone loses no lease."""
-    with Forgetful(cluster.nodes, losses_in_a_thousand=30, seed=7) as balancer:
+    with Forgetful(cluster.nodes, losses_in_a_thousand=80, seed=7) as balancer:
         app = Application(balancer.endpoint, tmp_path, mode, "aggregated", own=cluster.endpoints[0])
         try:
             worker = app.start_worker()

@@ -247,6 +247,21 @@ async fn what_cannot_be_put_is_told_record_by_record() {
 }
 
 #[tokio::test]
+async fn what_nobody_answers_is_given_up() {
+    // Nobody listens there.
+    let client = clients::kinesis("http://127.0.0.1:1");
+    let mut wanted = ProducerSettings::new("lib-unreachable");
+    wanted.try_for = Duration::from_millis(300);
+    let producer = Producer::start(client, wanted);
+    let error = producer.put("k", "x").await.unwrap().await.unwrap_err();
+    assert!(
+        matches!(&error, PutError::GivenUp { last, .. } if last.starts_with("ListShards")),
+        "{error}"
+    );
+    producer.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_full_producer_waits_and_goes_on() {
     let (client, name) = stream(1).await;
     let mut wanted = ProducerSettings::new(&name);
@@ -490,6 +505,21 @@ async fn what_was_merged_is_read_when_both_its_parents_are_done() {
 }
 
 #[tokio::test]
+async fn a_processor_that_does_not_end_in_time_is_ended() {
+    let (client, name) = stream(1).await;
+    put(&client, &name, 0..1).await;
+    let mut wanted = settings(&name);
+    wanted.shutdown_timeout = Duration::from_millis(50);
+    let (consumer, mut events) = consume(wanted, Slow);
+    assert_eq!(data(&mut events, 1).await, ["0"]);
+    let error = consumer.shutdown().await.unwrap_err();
+    assert!(
+        matches!(error, ConsumerError::HurriedEnd { left: 1, .. }),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn a_consumer_of_no_stream_says_so() {
     let mut wanted = settings("lib-no-stream");
     wanted.read = Read::FanOut;
@@ -499,4 +529,5 @@ async fn a_consumer_of_no_stream_says_so() {
         matches!(&error, ConsumerError::SetUp(error) if error.is("ResourceNotFoundException")),
         "{error}"
     );
+    assert_eq!(consumer.shutdown().await.unwrap_err(), error);
 }

@@ -142,7 +142,7 @@ impl Processor for Teller {
         }
         // Now at the end, now in the middle, which may lie in the middle of an aggregated record.
         self.turn += 1;
-        let at = if self.turn % 2 == 0 {
+        let at = if self.turn.is_multiple_of(2) {
             records.len() - 1
         } else {
             records.len() / 2

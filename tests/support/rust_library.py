@@ -60,12 +60,12 @@ class LibraryWorker(Placed, Worker):
 
     HAVE_PLACES = ("init", "checkpoint", "record")
 
-    def __init__(self, directory, endpoint, stream, application, name, mode):
+    def __init__(self, directory, endpoint, stream, application, name, mode, lease_s=4):
         self.name, self.directory = name, Path(directory)
         self.events_path, self.errors_path = self.directory / f"{name}.events", self.directory / f"{name}.errors"
         with open(self.events_path, "wb") as out, open(self.errors_path, "wb") as err:
             self.process = subprocess.Popen(
-                [program("worker"), endpoint, stream, application, name, mode],
+                [program("worker"), endpoint, stream, application, name, mode, str(lease_s)],
                 stdin=subprocess.PIPE,
                 stdout=out,
                 stderr=err,

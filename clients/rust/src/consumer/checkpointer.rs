@@ -74,6 +74,11 @@ impl Checkpointer {
         &self.written
     }
 
+    /// A new processor: what the one before was given is not done by that.
+    pub(crate) fn begin(&mut self) {
+        self.given = None;
+    }
+
     pub(crate) fn give(&mut self, position: Position) {
         self.given = Some(position);
     }
@@ -139,6 +144,19 @@ mod tests {
         let written = keeper.await.unwrap();
         let wanted = [at(2), at(3)].map(|at| Change::Checkpoint(Checkpoint::At(at)));
         assert_eq!(written, wanted);
+    }
+
+    #[tokio::test]
+    async fn what_a_processor_that_failed_was_given_is_not_done() {
+        let (asks, inbox) = mpsc::channel(ASKS_MAX);
+        let keeper = tokio::spawn(obedient(inbox));
+        let mut checkpointer = Checkpointer::new(asks, Checkpoint::TrimHorizon);
+        checkpointer.give(at(3));
+        checkpointer.begin();
+        checkpointer.checkpoint().await.unwrap();
+        assert!(checkpointer.checkpoint_at(&at(3)).await.is_err());
+        drop(checkpointer);
+        assert_eq!(keeper.await.unwrap(), []);
     }
 
     #[tokio::test]

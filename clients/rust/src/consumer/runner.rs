@@ -127,6 +127,7 @@ impl<F: ProcessorFactory> Reading<F> {
 
     /// One processor's life.
     async fn with<P: Processor>(&mut self, processor: &mut P) -> Stop {
+        self.checkpointer.begin();
         let checkpoint = self.checkpointer.written().clone();
         let from = From::checkpoint(&checkpoint, self.shared.begins_at);
         let start = ShardStart {

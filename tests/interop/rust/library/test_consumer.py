@@ -51,10 +51,11 @@ class Application:
         self.load = load and Load(directory, endpoint, self.stream, load, pace=RECORDS_A_SECOND)
         self.workers = []
 
-    def start_worker(self):
+    def start_worker(self, lease_s=4):
         """One more."""
         name = f"worker-{len(self.workers) + 1}"
-        self.workers.append(LibraryWorker(self.directory, self.endpoint, self.stream, self.name, name, self.mode))
+        words = (self.endpoint, self.stream, self.name, name, self.mode, lease_s)
+        self.workers.append(LibraryWorker(self.directory, *words))
         return self.workers[-1]
 
     def living(self):
@@ -279,7 +280,8 @@ def test_lost_answers_cost_no_lease_and_no_record(cluster, tmp_path, mode):
     with Forgetful(cluster.nodes, losses_in_a_thousand=80, seed=7) as balancer:
         app = Application(balancer.endpoint, tmp_path, mode, "aggregated", own=cluster.endpoints[0])
         try:
-            worker = app.start_worker()
+            # So long that a busy machine loses none either.
+            worker = app.start_worker(lease_s=30)
             app.wait_given(ids(open_shards(app.kinesis, app.stream)))
             split(app, open_shards(app.kinesis, app.stream)[0])
             app.wait(lambda: balancer.lost >= 30, "thirty answers are lost")

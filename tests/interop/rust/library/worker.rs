@@ -1,7 +1,7 @@
 //! One worker of an application on `levada-streams`: says on its standard output what befalls it, a line for each event, and judges
 //! nothing. The lines are those of `tests/interop/java/kinesis`.
 //!
-//! `worker ENDPOINT STREAM APPLICATION WORKER polling|fanout`. It ends when its standard input does.
+//! `worker ENDPOINT STREAM APPLICATION WORKER polling|fanout LEASE_SECS`. It ends when its standard input does.
 
 use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -19,13 +19,13 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 #[tokio::main]
 async fn main() {
     let args: Vec<String> = std::env::args().collect();
-    let [_, endpoint, stream, application, worker, mode] = &args[..] else {
-        panic!("worker ENDPOINT STREAM APPLICATION WORKER polling|fanout");
+    let [_, endpoint, stream, application, worker, mode, lease] = &args[..] else {
+        panic!("worker ENDPOINT STREAM APPLICATION WORKER polling|fanout LEASE_SECS");
     };
     let mut settings = ConsumerSettings::new(application, stream);
     settings.worker.clone_from(worker);
     settings.start = StartAt::TrimHorizon;
-    settings.lease_duration = Duration::from_secs(4);
+    settings.lease_duration = Duration::from_secs(lease.parse().expect("seconds"));
     settings.sync_every = Duration::from_secs(5);
     settings.read = match mode.as_str() {
         "fanout" => Read::FanOut,

@@ -74,7 +74,9 @@ where
 {
     async fn initialize(&mut self, start: &ShardStart) -> Result<(), ProcessorError> {
         assert_eq!(start.shard_id, self.shard);
-        Ok(self.told.send(Told::Began(start.clone()))?)
+        self.told.send(Told::Began(start.clone()))?;
+        self.with.initialize(&start.checkpoint).await;
+        Ok(())
     }
 
     async fn process(
@@ -109,6 +111,11 @@ trait AsyncProcess: Send + Sync + 'static {
         records: Records,
         checkpointer: &mut Checkpointer,
     ) -> impl Future<Output = Result<(), ProcessorError>> + Send;
+
+    /// When a processor begins.
+    fn initialize(&self, _: &Checkpoint) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 }
 
 /// Nothing.
@@ -126,7 +133,8 @@ fn settings(stream: &str) -> ConsumerSettings {
     settings.read = Read::Polling {
         pause: Duration::from_millis(50),
     };
-    settings.lease_duration = Duration::from_secs(3);
+    // A busy machine may write for seconds.
+    settings.lease_duration = Duration::from_secs(12);
     settings
 }
 
@@ -149,7 +157,7 @@ fn consume<F: AsyncProcess>(
 }
 
 async fn next(events: &mut mpsc::UnboundedReceiver<Told>) -> Told {
-    let event = tokio::time::timeout(Duration::from_secs(60), events.recv());
+    let event = tokio::time::timeout(Duration::from_secs(180), events.recv());
     event.await.expect("an event in time").expect("a consumer")
 }
 
@@ -347,6 +355,55 @@ async fn after_a_failure_and_a_panic_it_goes_on_behind_the_checkpoint() {
     consumer.shutdown().await.unwrap();
 }
 
+/// Fails whenever it is given something, and where it begins anew it waits for the end.
+struct Hopeless {
+    ends: tokio::sync::Semaphore,
+}
+
+impl AsyncProcess for Hopeless {
+    async fn process(&self, _: Records, _: &mut Checkpointer) -> Result<(), ProcessorError> {
+        Err("no".into())
+    }
+
+    async fn initialize(&self, at: &Checkpoint) {
+        assert_eq!(*at, Checkpoint::TrimHorizon);
+        // The first one has a permit, those after it have none until the test gives some.
+        self.ends.acquire().await.unwrap().forget();
+    }
+}
+
+#[tokio::test]
+async fn a_processor_that_is_given_nothing_has_nothing_to_checkpoint() {
+    let (client, name) = stream(1).await;
+    put(&client, &name, 0..3).await;
+    let wanted = settings(&name);
+    let (kinesis, dynamodb) = (client.clone(), clients::dynamodb(&endpoint()));
+    let (told, mut events) = mpsc::unbounded_channel();
+    let with = Arc::new(Hopeless {
+        ends: tokio::sync::Semaphore::new(1),
+    });
+    let shared = Arc::clone(&with);
+    let table = wanted.application.clone();
+    let consumer = Consumer::start(kinesis, dynamodb, wanted, move |shard: &str| Teller {
+        shard: shard.to_owned(),
+        told: told.clone(),
+        with: Arc::clone(&shared),
+    });
+    // The first one fails; the second one begins, and is told to end before it is given anything.
+    assert_eq!(data(&mut events, 3).await.len(), 3);
+    assert!(matches!(next(&mut events).await, Told::Began(_)));
+    // It is told first, as what is named first is polled first.
+    let (ended, ()) = tokio::join!(biased; consumer.shutdown(), async { with.ends.add_permits(1) });
+    ended.unwrap();
+    let got = clients::dynamodb(&endpoint()).get_item().table_name(table);
+    let key = AttributeValue::S("shardId-000000000000".to_owned());
+    let item = got.key("leaseKey", key).send().await.unwrap().item.unwrap();
+    assert_eq!(
+        item["checkpoint"],
+        AttributeValue::S("TRIM_HORIZON".to_owned())
+    );
+}
+
 /// Takes its own lease away before it checkpoints.
 struct Robbed {
     table: String,
@@ -382,7 +439,9 @@ impl AsyncProcess for Robbed {
 async fn who_has_lost_its_lease_cannot_checkpoint() {
     let (client, name) = stream(1).await;
     put(&client, &name, 0..3).await;
-    let wanted = settings(&name);
+    let mut wanted = settings(&name);
+    // After that the thief's is free.
+    wanted.lease_duration = Duration::from_secs(3);
     let table = wanted.application.clone();
     let (seen, mut errors) = mpsc::unbounded_channel();
     let (consumer, mut events) = consume(

@@ -21,6 +21,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use http::Api;
 use load::Plan;
+use load::drain::Encoding;
 
 /// Measures Levada against a bare HTTP server on the same machine.
 #[derive(Parser)]
@@ -75,6 +76,8 @@ enum Mode {
     Steady,
     /// One client that sends, receives and deletes in turn
     Cycle,
+    /// GetRecords of the stream's shards, all at once, from their beginnings to their ends
+    Drain,
     /// Idle long polls; reports the CPU of the servers meanwhile
     Parked,
 }
@@ -101,6 +104,9 @@ struct LoadArguments {
     /// Messages a request, 1 to 10, or records, 1 to 500
     #[arg(long, default_value_t = 1)]
     batch: usize,
+    /// Ask in CBOR, not in JSON (drain)
+    #[arg(long)]
+    cbor: bool,
     /// Length of a message's body
     #[arg(long, default_value_t = 1024)]
     bytes: usize,
@@ -200,6 +206,7 @@ fn load(arguments: &LoadArguments) -> Result<(), String> {
                     .await
                     .map_err(|error| error.to_string())?,
             ),
+            Mode::Drain => drained(&plan, arguments.cbor).await?,
             Mode::Parked => parked(&plan).await.map_err(|error| error.to_string())?,
         };
         println!("{line}");
@@ -223,6 +230,23 @@ async fn create(plan: &Plan) -> Result<(), String> {
     created.map(|_| ()).map_err(|error| error.to_string())
 }
 
+async fn drained(plan: &Plan, cbor: bool) -> Result<String, String> {
+    let shards = suite::streams::shards(&plan.endpoints[0], &plan.queue).await?;
+    let encoding = if cbor { Encoding::Cbor } else { Encoding::Json };
+    let before_s = usage::cpu_s(&plan.pids);
+    let drained = load::drain::run(plan, &shards, encoding).await;
+    let drained = drained.map_err(|error| error.to_string())?;
+    let used_s = usage::cpu_s(&plan.pids) - before_s;
+    let report = serde_json::json!({
+        "name": plan.name,
+        "records": drained.records,
+        "seconds": drained.time.as_secs_f64(),
+        "records_per_s": drained.records as f64 / drained.time.as_secs_f64(),
+        "cpu_s_per_100k": used_s * 1e5 / drained.records.max(1) as f64,
+    });
+    Ok(report.to_string())
+}
+
 async fn parked(plan: &Plan) -> Result<String, http::CallError> {
     let polls = load::parked::park(plan).await?;
     tokio::time::sleep(plan.warmup).await;
@@ -243,7 +267,7 @@ fn plan(arguments: &LoadArguments) -> Result<Plan, String> {
         Duration::try_from_secs_f64(value).map_err(|error| format!("{name}: {error}"))
     };
     let (api, batch_max) = match arguments.mode {
-        Mode::Put => (Api::Kinesis, 500),
+        Mode::Put | Mode::Drain => (Api::Kinesis, 500),
         Mode::Send | Mode::Steady | Mode::Cycle | Mode::Parked => (Api::Sqs, 10),
     };
     if !(1..=batch_max).contains(&arguments.batch) {

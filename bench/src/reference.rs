@@ -21,8 +21,8 @@ use tokio::net::TcpListener;
 
 use crate::http::Api;
 
-/// Shards of the streams of the figures: on three nodes each leads as many.
-pub(crate) const STREAM_SHARDS: u32 = 6;
+/// Shards of the streams of the figures: on three nodes each leads one.
+pub(crate) const STREAM_SHARDS: u32 = 3;
 
 /// Answers an action with a status and a body of JSON.
 pub(crate) trait Handler: Clone + Send + 'static {
@@ -324,8 +324,8 @@ mod tests {
         );
         assert_eq!((status, &answer["FailedRecordCount"]), (200, &json!(0)));
         let (first, second) = (&answer["Records"][0], &answer["Records"][1]);
-        // MD5("k") is 8ce4...: of six equal shares of the ring the fourth.
-        assert_eq!(first["ShardId"], "shardId-000000000003");
+        // MD5("k") is 8ce4...: of three equal shares of the ring the second.
+        assert_eq!(first["ShardId"], "shardId-000000000001");
         assert_eq!(first["SequenceNumber"].as_str().unwrap().len(), 56);
         assert_ne!(first["SequenceNumber"], second["SequenceNumber"]);
         let mut single = record;

@@ -17,11 +17,13 @@ use super::create;
 use crate::http::Api;
 use crate::load::drain::{self, Drained, Encoding};
 use crate::load::{Plan, send};
-use crate::reference::STREAM_SHARDS;
 use crate::usage;
 
 const BYTES: u64 = 10_000_000_000;
 const BYTES_QUICK: u64 = 200_000_000;
+
+/// Read at once, each on a connection of its own.
+const SHARDS: u32 = 6;
 
 /// Of the rate at which the files are read.
 const TARGET: f64 = 0.60;
@@ -39,7 +41,7 @@ pub(in super::super) async fn backlog(bench: &mut Bench) -> Result<(), String> {
     let bytes = if bench.quick { BYTES_QUICK } else { BYTES };
     let mut node = [bench.node("streams-backlog").await?];
     let blocks = bench.home("streams-backlog").join("data/blocks");
-    let shards = create(&node[0].http, "backlog", STREAM_SHARDS).await?;
+    let shards = create(&node[0].http, "backlog", SHARDS).await?;
     let records = fill(bench, &node, bytes / super::super::MESSAGE_BYTES as u64).await?;
     for (encoding, name) in [(Encoding::Json, "JSON"), (Encoding::Cbor, "CBOR")] {
         node[0].stop().await?;
@@ -146,7 +148,7 @@ fn figure(encoding: &str, drained: &Drained, plain: &Plain, from_disk: u64) -> F
     let theirs = mb(plain.bytes) / plain.time.as_secs_f64();
     Figure {
         name: format!(
-            "one node, GetRecords of {:.0} MB in no cache, {STREAM_SHARDS} shards at once, {encoding}",
+            "one node, GetRecords of {:.0} MB in no cache, {SHARDS} shards at once, {encoding}",
             mb(data)
         ),
         measured: format!(

@@ -31,14 +31,23 @@ pub(crate) async fn create(
     let named = json!({"StreamName": stream});
     let status = ["StreamDescriptionSummary", "StreamStatus"];
     active(endpoint, "DescribeStreamSummary", &named, status).await?;
+    let ids = self::shards(endpoint, stream).await?;
+    if ids.len() == shards as usize {
+        Ok(ids)
+    } else {
+        Err(format!("{stream} has the shards {ids:?}"))
+    }
+}
+
+/// The ids of a stream's shards.
+pub(crate) async fn shards(endpoint: &str, stream: &str) -> Result<Vec<String>, String> {
     let body = json!({"StreamName": stream, "MaxResults": LISTED_MAX});
     let listed = call(endpoint, "ListShards", &body).await?;
     let ids = listed["Shards"].as_array().map(|shards| {
         let ids = shards.iter().filter_map(|shard| shard["ShardId"].as_str());
-        ids.map(str::to_owned).collect::<Vec<_>>()
+        ids.map(str::to_owned).collect()
     });
-    ids.filter(|ids| ids.len() == shards as usize)
-        .ok_or_else(|| format!("ListShards answered {listed}"))
+    ids.ok_or_else(|| format!("ListShards answered {listed}"))
 }
 
 /// Deletes a stream.

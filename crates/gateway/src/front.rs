@@ -293,7 +293,7 @@ impl Gateway {
                 slot = Slot::dynamodb(request.action());
                 match dynamodb::call(self, &caller, *request).await {
                     Ok(encoded) => {
-                        let claimed = self.record_answers.claim(encoded.body.len());
+                        let claimed = self.record_answers.claim(encoded.len());
                         claimed
                             .map_err(|_| dynamodb::too_many_reads())
                             .map(|claimed| {
@@ -313,7 +313,7 @@ impl Gateway {
                     }
                     Ok(Answered::Whole(response)) => {
                         let encoded = response.encode(protocol);
-                        let claimed = self.record_answers.claim(encoded.body.len());
+                        let claimed = self.record_answers.claim(encoded.len());
                         claimed
                             .map_err(|_| kinesis::too_many_reads())
                             .map(|claimed| {

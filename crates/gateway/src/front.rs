@@ -25,7 +25,7 @@ use crate::answer::{self, Answer};
 use crate::body::{self, BodyError, BodyMemory};
 use crate::caller::Caller;
 use crate::connection::Connection;
-use crate::kinesis::{self, Answered, Subscriptions};
+use crate::kinesis::{self, Answered};
 use crate::limits::{BODIES_BYTES_MAX, RECORD_ANSWERS_BYTES_MAX};
 use crate::metrics::{Outcome, RequestMetrics, Slot};
 use crate::operate::{self, AdminCallers};
@@ -59,7 +59,6 @@ pub struct Gateway {
     metrics: Arc<RequestMetrics>,
     bodies: BodyMemory,
     record_answers: BodyMemory,
-    pub(crate) subscriptions: Subscriptions,
     draining: watch::Sender<bool>,
 }
 
@@ -164,7 +163,6 @@ impl Gateway {
             metrics,
             bodies: BodyMemory::new(BODIES_BYTES_MAX),
             record_answers: BodyMemory::new(RECORD_ANSWERS_BYTES_MAX),
-            subscriptions: Subscriptions::default(),
             draining: watch::Sender::new(false),
         }
     }

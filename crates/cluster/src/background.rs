@@ -416,6 +416,7 @@ pub(crate) fn stats(
             .into_iter()
             .map(|(id, (counts, age))| (id, counts, age))
             .collect(),
+        expired_in_stream_queues: BTreeMap::new(),
         log_disk_bytes: log.disk_bytes.load(Ordering::Relaxed),
         segment_disk_bytes: blocks.disk_bytes.load(Ordering::Relaxed),
         fsyncs: log.syncs.load(Ordering::Relaxed) + blocks.syncs.load(Ordering::Relaxed),

@@ -22,7 +22,7 @@ use crate::place::Place;
 use crate::placement;
 use crate::proposer::Proposer;
 use crate::reader::Reader;
-use crate::stream::ReadBudgets;
+use crate::stream::{ReadBudgets, Subscriptions};
 use crate::waiters::Waiters;
 
 /// The cluster layer of one node.
@@ -68,6 +68,8 @@ pub(crate) struct Core {
     pub(crate) loads: Loads,
     /// What was read of shards whose limits are kept.
     pub(crate) read_budgets: ReadBudgets,
+    /// Who has shards pushed here.
+    pub(crate) subscriptions: Subscriptions,
     /// Parts of queues that are watched elsewhere for polls that are parked here.
     pub(crate) far: Mutex<BTreeSet<(QueueId, PartitionId)>>,
     /// Chooses where a receive begins to look.

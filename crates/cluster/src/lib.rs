@@ -73,6 +73,6 @@ pub use report::{ClusterReport, NodeReport, PartitionReport};
 pub use standing::empty_directory;
 pub use stream::{
     Letters, Put, Resharding, ShardEnds, ShardRead, Stream, StreamCounts, StreamQueue,
-    StreamReceipt, StreamRecord, hash_of,
+    StreamReceipt, StreamRecord, SubscriptionKey, SubscriptionRefused, hash_of,
 };
 pub use table::Table;

@@ -163,23 +163,44 @@ impl Tailer {
         let former = formers
             .filter(|source| source.home == found.path)
             .max_by_key(|source| source.key);
-        let (mut before, modified_ns) = match (former, self.ghosts.get(&found.path)) {
+        let (before, modified_ns) = match (former, self.ghosts.get(&found.path)) {
             (Some(former), _) => (Some(former.key), former.modified_ns),
             (None, Some(modified_ns)) => (None, *modified_ns),
             (None, None) => return,
         };
-        let mut between: Vec<Found> = listing::siblings(&found.path)
-            .into_iter()
-            .filter(|sibling| sibling.modified_ns >= modified_ns && !self.is_known(sibling.id))
-            .collect();
+        let before = self.take_between(&found.path, modified_ns, None, before, now);
+        if let Some(key) = self.register(found, &found.path, 0, now) {
+            self.set_wait(key, before, WaitRule::Ended, now);
+        }
+        self.ghosts.remove(&found.path);
+    }
+
+    /// Takes up the files of a log that were written since, and before `until` if there is one, and are not known: it was
+    /// rotated more than once. Each waits for the one before; the last one's key is returned.
+    pub(super) fn take_between(
+        &mut self,
+        home: &Path,
+        since_ns: i64,
+        until: Option<FileId>,
+        mut before: Option<SourceKey>,
+        now: Instant,
+    ) -> Option<SourceKey> {
+        let mut between = listing::siblings(home);
+        let last = between.iter().find(|sibling| Some(sibling.id) == until);
+        let last = last.map(by_age);
+        between.retain(|sibling| {
+            sibling.modified_ns >= since_ns
+                && last.as_ref().is_none_or(|last| by_age(sibling) < *last)
+                && !self.is_known(sibling.id)
+        });
         between.sort_by_cached_key(by_age);
-        for next in between.iter().chain([found]) {
-            if let Some(key) = self.register(next, &found.path, 0, now) {
+        for next in between {
+            if let Some(key) = self.register(&next, home, 0, now) {
                 self.set_wait(key, before, WaitRule::Ended, now);
                 before = Some(key);
             }
         }
-        self.ghosts.remove(&found.path);
+        before
     }
 
     /// Lets a file wait for another, if there is one.
@@ -262,15 +283,16 @@ impl Tailer {
             let common = head.len().min(source.head.len());
             common > 0 && head[..common] == source.head[..common]
         });
-        let new_key = self.next_key;
+        let own_key = self.next_key;
         self.next_key += 1;
         let source = &mut self.sources[index];
         let (offset, acked, lost) = (source.offset, source.acked, source.is_behind_of_reading());
-        let size = source.size;
+        let (size, modified_ns) = (source.size, source.modified_ns);
+        let (id, waits) = (source.id, source.waits);
         let begun = source
             .file
             .try_clone()
-            .and_then(|file| Source::new(new_key, home.clone(), file, 0, now));
+            .and_then(|file| Source::new(own_key, home.clone(), file, 0, now));
         let begun = match begun {
             Ok(begun) => begun,
             Err(e) => return self.tell(&home, "was emptied and cannot be looked at", &e),
@@ -283,42 +305,54 @@ impl Tailer {
         };
         self.is_dirty = true;
         let path = home.display();
-        match copy {
+        match &copy {
             Some(copy) => {
                 info!(
                     "{path} was emptied; the rest of it is read from {}",
                     copy.path.display()
                 );
-                self.take_copy(&copy, &home, (key, new_key), (offset, acked), now);
             }
             None if lost => warn!(
-                "{path} was emptied when {} of its bytes were not read, and there is no copy of it beside it; they are lost",
+                "{path} was emptied when {} of its bytes were not read, and there is no copy of it beside it that could be told",
                 size - offset
             ),
             None => info!("{path} was emptied"),
         }
+        let since_ns = copy.as_ref().map_or(modified_ns, |copy| copy.modified_ns);
+        let count = self.sources.len();
+        let copy = copy.and_then(|copy| self.take_copy(&copy, &home, key, (offset, acked), now));
+        let before = self.take_between(&home, since_ns, Some(id), copy, now);
+        // The youngest of all that had its name.
+        let new_key = self.next_key;
+        self.next_key += 1;
+        self.sources[index].key = new_key;
+        self.set_wait(new_key, before, WaitRule::Ended, now);
+        // What is read first of these waits for what it waited for.
+        let first = self.sources.get(count).map_or(new_key, |first| first.key);
+        for source in &mut self.sources {
+            if source.key == first {
+                source.waits = waits;
+            }
+        }
     }
 
-    /// Goes on with a copy under the key that its original had, before what the original holds now.
+    /// Goes on with a copy under the key that its original had.
     fn take_copy(
         &mut self,
         copy: &Found,
         home: &Path,
-        (key, new_key): (SourceKey, SourceKey),
+        key: SourceKey,
         (offset, acked): (u64, u64),
         now: Instant,
-    ) {
-        if self.register(copy, home, 0, now).is_none() {
-            return;
-        }
-        if let Some(source) = self.sources.last_mut() {
-            source.key = key;
-            source.is_home = false;
-            // What was written between the copy and our reading may have been read already.
-            source.offset = offset.min(source.size);
-            source.acked = acked.min(source.size);
-        }
-        self.set_wait(new_key, Some(key), WaitRule::Ended, now);
+    ) -> Option<SourceKey> {
+        self.register(copy, home, 0, now)?;
+        let source = self.sources.last_mut()?;
+        source.key = key;
+        source.is_home = false;
+        // What was written between the copy and the emptying may have been read already.
+        source.offset = offset.min(source.size);
+        source.acked = acked.min(source.size);
+        Some(key)
     }
 
     /// The youngest file beside one that begins as it should.

@@ -162,6 +162,9 @@ impl Tailer {
         let is_due = self
             .saved
             .is_none_or(|saved| now >= saved + limits::CHECKPOINT_EVERY);
+        // What a file is known by is written down before it was read: its copy must be known after a kill.
+        let is_head_new = |source: &Source| source.head.len() != source.saved_head_bytes;
+        self.is_dirty |= self.sources.iter().any(is_head_new);
         if !self.is_dirty || !(is_due || is_last) {
             return;
         }
@@ -173,7 +176,10 @@ impl Tailer {
 
     fn save(&mut self) -> Result<(), CheckpointError> {
         let id_of = |key| self.sources.iter().find(|s| s.key == key).map(|s| s.id);
-        let files = self.sources.iter().map(|source| FilePosition {
+        // Of those that had one name the youngest is the last.
+        let mut sources: Vec<&Source> = self.sources.iter().collect();
+        sources.sort_by_key(|source| source.key);
+        let files = sources.into_iter().map(|source| FilePosition {
             path: source.home.clone(),
             id: source.id,
             head: HeadSum::of(&source.head),
@@ -186,6 +192,9 @@ impl Tailer {
             flow: self.flow.title.clone(),
             files: files.collect(),
         })?;
+        for source in &mut self.sources {
+            source.saved_head_bytes = source.head.len();
+        }
         self.is_dirty = false;
         Ok(())
     }

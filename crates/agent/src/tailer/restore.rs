@@ -21,12 +21,12 @@ impl Tailer {
         for position in checkpoint.files {
             let taken = match find(&position, &listing) {
                 Some(found) => self.resume(&found, &position, now),
-                None => self.resume_copy(&position, now),
+                None => self.resume_copy(&position, now).map(|key| (key, key)),
             };
             match taken {
-                Some(key) => {
+                Some((first, key)) => {
                     keys.push((position.id, key));
-                    waits.extend(position.waits_on.map(|on| (key, on)));
+                    waits.extend(position.waits_on.map(|on| (first, on)));
                 }
                 None => {
                     warn!(
@@ -45,27 +45,30 @@ impl Tailer {
         }
     }
 
-    /// Takes up a file that is there.
+    /// Takes up a file that is there, and what must be read before it: the key of what is first, and the file's own.
     fn resume(
         &mut self,
         found: &Found,
         position: &FilePosition,
         now: Instant,
-    ) -> Option<SourceKey> {
+    ) -> Option<(SourceKey, SourceKey)> {
         let key = self.register(found, &position.path, position.offset, now)?;
         let index = self.sources.len() - 1;
         let source = &mut self.sources[index];
         source.generation = position.generation;
         if position.head.fits(&source.head) && source.size >= position.offset {
-            return Some(key);
+            return Some((key, key));
         }
         if found.path != position.path {
             // Its inode was given to another file, which is new.
             self.sources.pop();
-            return self.resume_copy(position, now);
+            return self.resume_copy(position, now).map(|key| (key, key));
         }
         // It was emptied, or another one has its name and inode.
-        let before = self.resume_copy(position, now);
+        let copy = self.resume_copy(position, now);
+        let known = self.sources.iter().find(|source| Some(source.key) == copy);
+        let since_ns = known.map_or(position.modified_ns, |copy| copy.modified_ns);
+        let before = self.take_between(&position.path, since_ns, Some(position.id), copy, now);
         let younger = self.next_key;
         self.next_key += 1;
         let source = &mut self.sources[index];
@@ -74,7 +77,11 @@ impl Tailer {
         source.offset = 0;
         source.acked = 0;
         self.set_wait(younger, before, WaitRule::Ended, now);
-        Some(younger)
+        let first = self
+            .sources
+            .get(index + 1)
+            .map_or(younger, |first| first.key);
+        Some((first, younger))
     }
 
     /// Takes up a copy of a file that is gone or was emptied.

@@ -20,6 +20,8 @@ pub(super) struct Source {
     pub(super) file: File,
     /// Its first bytes.
     pub(super) head: Vec<u8>,
+    /// How many of them the checkpoint knows.
+    pub(super) saved_head_bytes: usize,
     /// How often the file was emptied and begun anew.
     pub(super) generation: u32,
     /// What stands before was put into a batch.
@@ -83,6 +85,7 @@ impl Source {
             id: FileId::of(&metadata),
             home,
             head: identity::head(&file)?,
+            saved_head_bytes: 0,
             file,
             generation: 0,
             offset,

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use proptest::prelude::*;
+
 use super::Tailer;
 use crate::batch::Batch;
 use crate::checkpoint::Store;
@@ -455,4 +457,138 @@ fn a_damaged_checkpoint_ends_it_before_anything_is_read() {
     );
     let error = opened.err().unwrap().to_string();
     assert!(error.contains("damaged"), "{error}");
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Write(u8),
+    Rename,
+    Copy,
+    /// Reads all, and answers for so many of the batches.
+    Read(usize),
+    Kill,
+    Wait,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        5 => (1_u8..4).prop_map(Step::Write),
+        2 => Just(Step::Rename),
+        2 => Just(Step::Copy),
+        4 => (0_usize..4).prop_map(Step::Read),
+        1 => Just(Step::Kill),
+        1 => Just(Step::Wait),
+    ];
+    prop::collection::vec(step, 1..30)
+}
+
+/// A log that is written to and rotated while it is read.
+struct Log {
+    bench: Bench,
+    written: u32,
+    rotations: u32,
+    read: Vec<String>,
+    /// The agent has seen something in the file that has the name. A file that is emptied before that, by a second
+    /// rotation between two looks, is not recognized.
+    is_seen: bool,
+    was_killed: bool,
+    has_uncommitted: bool,
+}
+
+impl Log {
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Write(count) => {
+                for _ in 0..count {
+                    self.written += 1;
+                    self.bench
+                        .append("a.log", &format!("line {}\n", self.written));
+                }
+            }
+            Step::Copy if self.is_seen => {
+                self.shift();
+                self.bench.copy_and_empty("a.log", "a.log.01");
+                self.is_seen = false;
+            }
+            Step::Rename | Step::Copy => {
+                self.shift();
+                self.bench.rename("a.log", "a.log.01");
+                self.bench.append("a.log", "");
+                self.is_seen = false;
+            }
+            Step::Read(_) if self.has_uncommitted => {}
+            Step::Read(answered) => {
+                self.is_seen = fs::metadata(self.bench.path("a.log")).unwrap().len() > 0;
+                let batches = self.bench.batches();
+                self.read.extend(texts(&batches));
+                for batch in batches.iter().take(answered) {
+                    self.bench.tailer().commit(batch.ends());
+                }
+                // As when a call fails for good: nothing is read on before the agent is started again.
+                self.has_uncommitted = batches.len() > answered;
+                let now = self.bench.now;
+                self.bench.tailer().save_if_due(now, true);
+            }
+            Step::Kill => {
+                self.bench.start();
+                self.was_killed = true;
+                self.has_uncommitted = false;
+                // It looks at the files when it begins.
+                self.is_seen = fs::metadata(self.bench.path("a.log")).unwrap().len() > 0;
+            }
+            Step::Wait => self.bench.pass(limits::ROTATED_QUIET),
+        }
+    }
+
+    /// Two digits, so that names sort as they should where times do not tell.
+    fn shift(&mut self) {
+        for number in (1..=self.rotations).rev() {
+            self.bench.rename(
+                &format!("a.log.{number:02}"),
+                &format!("a.log.{:02}", number + 1),
+            );
+        }
+        self.rotations += 1;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_each_line_comes_and_first_times_keep_their_order(
+        steps in steps(), is_wide in any::<bool>()
+    ) {
+        let pattern = if is_wide { "a.log*" } else { "a.log" };
+        let mut bench = Bench::new(pattern, "max_buffer_records = 2");
+        bench.append("a.log", "");
+        bench.start();
+        let mut log = Log {
+            bench, written: 0, rotations: 0, read: Vec::new(), is_seen: false, was_killed: false,
+            has_uncommitted: false,
+        };
+        for step in steps {
+            log.step(step);
+        }
+        if log.has_uncommitted {
+            log.step(Step::Kill);
+        }
+        let mut read = log.read;
+        // Each rotated file takes its time; the last rounds are for what should not come any more.
+        for _ in 0..log.rotations + 4 {
+            log.bench.pass(limits::ROTATED_QUIET);
+            read.extend(log.bench.read());
+        }
+        let expected: Vec<String> = (1..=log.written).map(|line| format!("line {line}")).collect();
+        let mut first_times: Vec<String> = Vec::new();
+        for line in &read {
+            if !first_times.contains(line) {
+                first_times.push(line.clone());
+            }
+        }
+        prop_assert_eq!(&first_times, &expected);
+        if !log.was_killed {
+            prop_assert_eq!(read, expected);
+        }
+    }
 }

@@ -47,9 +47,10 @@ pub(in super::super) async fn backlog(bench: &mut Bench) -> Result<(), String> {
         node[0].stop().await?;
         let files = cold(&blocks)?;
         let plain = off_the_runtime(move || read(&files)).await?;
-        cold(&blocks)?;
         node[0].restart()?;
         node[0].ready().await?;
+        // Only now: the start looks at the files, too.
+        cold(&blocks)?;
         let before = usage::disk_read_bytes(node[0].pid());
         let plan = bench.plan("", &node, "backlog");
         let drained = drain::run(&plan, &shards, encoding).await;

@@ -85,8 +85,10 @@ pub(crate) struct Route {
     pub(crate) writes: Lane,
     /// For claims, which need not go through Raft when there is nothing.
     pub(crate) claims: Lane,
-    /// Whether a leader is known and, as far as this node sees, alive.
+    /// Whether a leader is known and, as far as this node sees, alive. [`crate::health`] alone says so.
     pub(crate) healthy: watch::Sender<bool>,
+    /// The state of some member has changed.
+    pub(crate) look: Notify,
     /// What in the catalog changed since this partition was last compared with it.
     pub(crate) changed: Changed,
     /// The outbox may hold something to ship.
@@ -150,6 +152,7 @@ impl Route {
             // every message would wait for it.
             claims: Lane::start(proposer, false),
             healthy: watch::Sender::new(false),
+            look: Notify::new(),
             changed: Changed::default(),
             ship: Notify::new(),
         }
@@ -218,18 +221,11 @@ impl Core {
         }
     }
 
-    /// Looks again at the health of every partition's leader.
-    pub(crate) fn refresh_health(&self) {
+    /// A member has come, gone, or changed its state: which partitions have a leader that lives?
+    pub(crate) fn look_at_health(&self) {
         for route in self.routes() {
-            self.refresh_health_of(&route);
+            route.look.notify_one();
         }
-    }
-
-    pub(crate) fn refresh_health_of(&self, route: &Route) {
-        let healthy = self.is_healthy(route.leader());
-        route
-            .healthy
-            .send_if_modified(|was| std::mem::replace(was, healthy) != healthy);
     }
 
     /// Where clients reach a member; empty if it has not said.

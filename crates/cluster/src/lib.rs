@@ -24,6 +24,7 @@ mod environment;
 mod error;
 mod far;
 mod handler;
+mod health;
 mod hearsay;
 mod hosting;
 mod inspect;

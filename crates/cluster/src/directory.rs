@@ -162,8 +162,10 @@ impl Directory {
         let row = self.read(|catalog| find(catalog).cloned())?;
         let queue = Arc::new(Queue::from_row(&row)?);
         let mut cache = self.writable(generation);
-        let key = (queue.account, queue.region.clone(), queue.name.clone());
-        cache.by_name.insert(key, queue.clone());
+        if queue.subscription.is_none() {
+            let key = (queue.account, queue.region.clone(), queue.name.clone());
+            cache.by_name.insert(key, queue.clone());
+        }
         cache.by_id.insert(queue.id, queue.clone());
         Some(queue)
     }

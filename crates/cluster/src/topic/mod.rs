@@ -7,6 +7,7 @@
 mod archive;
 mod audience;
 mod change;
+mod delivery;
 mod keeper;
 mod publish;
 
@@ -21,6 +22,7 @@ use crate::RouteError;
 use crate::broker::Broker;
 
 pub(crate) use audience::Audiences;
+pub(crate) use delivery::Deliveries;
 pub(crate) use keeper::keep_topics;
 
 pub use audience::{Audience, Subscription};

@@ -14,7 +14,12 @@ use levada_engine::proto::{CreateQueue, TopicRow};
 use levada_types::{AccountId, PartitionId, Region};
 
 const QUEUES: usize = 10;
-const MESSAGES: u64 = 50_000;
+/// Fewer where the program is slow: then it shows that it works, and no more.
+const MESSAGES: u64 = if cfg!(debug_assertions) {
+    2_000
+} else {
+    50_000
+};
 const BYTES: usize = 1_024;
 /// Callers that publish at one time.
 const PUBLISHERS: usize = 64;

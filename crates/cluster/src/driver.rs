@@ -39,6 +39,9 @@ pub(crate) async fn drive(core: Arc<Core>, route: Arc<Route>, group: Arc<Group>)
             pending = group.events().next() => {
                 for (queue, count) in &pending.wake {
                     core.waiters.wake(*queue, *count);
+                    if leading {
+                        core.deliveries.woken(&core.directory, *queue, partition);
+                    }
                 }
                 if !pending.outbox.is_empty() {
                     route.ship.notify_one();
@@ -64,6 +67,9 @@ pub(crate) async fn drive(core: Arc<Core>, route: Arc<Route>, group: Arc<Group>)
                     core.led.send_modify(|led| *led = led.wrapping_add(1));
                 }
                 known = lead;
+                if known.leader == Some(core.node) {
+                    core.deliveries.taken_over(&core.directory, &group);
+                }
                 route.changed.all();
                 route.ship.notify_one();
                 // The new leader may hold what a poll could not get from the old one.

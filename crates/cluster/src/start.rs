@@ -34,6 +34,7 @@ use crate::members::Members;
 use crate::node::{Node, NodeOptions, StartError, Storage};
 use crate::reader::Reader;
 use crate::stream::{ReadBudgets, Subscriptions};
+use crate::topic::Deliveries;
 use crate::waiters::Waiters;
 use crate::{background, hosting, method, standing};
 
@@ -354,6 +355,7 @@ async fn open_core(
         loads: Loads::default(),
         read_budgets: ReadBudgets::default(),
         subscriptions: Subscriptions::default(),
+        deliveries: Deliveries::default(),
         far: Mutex::default(),
         turn: AtomicU64::new(0),
     };

@@ -189,3 +189,10 @@ pub const STREAM_QUEUE_IN_FLIGHT_MAX: usize = 120_000;
 pub const STREAM_QUEUE_WAIT_SECS_DEFAULT: u32 = 9;
 /// How often a record of such a queue is received before it becomes a dead letter, where nothing else is said.
 pub const STREAM_QUEUE_RECEIVE_COUNT_DEFAULT: u32 = 6;
+
+// SNS. Source: the public `sns-2010-03-31` model and the service's developer guide.
+
+/// Days that a topic's archive keeps messages at most.
+pub const ARCHIVE_DAYS_MAX: u64 = 365;
+/// For how long a subscription waits to be confirmed before it is deleted, in milliseconds.
+pub const SUBSCRIPTION_PENDING_MS: u64 = 48 * 3_600_000;

@@ -53,7 +53,7 @@ impl Script {
 
     pub(super) fn ends(&mut self, p: u32, log: u64) -> String {
         let partition = &self.node(p).partition;
-        match partition.shard(QueueId(log)) {
+        match partition.readable(QueueId(log)) {
             None => "no such shard".into(),
             Some(view) => {
                 let closed = if view.closed { ", closed" } else { "" };

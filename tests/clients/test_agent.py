@@ -303,6 +303,26 @@ def test_only_what_was_refused_is_sent_again_and_before_anything_else(tmp_path):
     assert calls == [["0", "1", "2", "3"], ["1", "3"], ["4", "5", "6"]]
 
 
+def test_what_was_not_answered_for_is_sent_again_by_the_next_agent(tmp_path):
+    calls = []
+
+    def answer(records, _):
+        calls.append([record.decode() for record in records])
+        return None if len(calls) == 2 else [{"SequenceNumber": "1"} for _ in records]
+
+    append(tmp_path / "a.txt", "1\n2\n3\n")
+    with Broker(answer) as broker:
+        text = config(broker.endpoint, tmp_path / "a.txt", 'stream = "s"', "max_buffer_records = 1")
+        with Agent(tmp_path, text) as agent:
+            eventually(lambda: len(calls) == 2, timeout_s=60)
+            # It ends although it gets no answer, and has written down what it knows.
+            agent.stop()
+            agent.start()
+            eventually(lambda: len(calls) >= 4, timeout_s=60)
+            agent.stop()
+    assert calls == [["1"], ["2"], ["2"], ["3"]]
+
+
 def test_a_broker_that_does_not_answer_stops_reading(tmp_path):
     calls = []
 

@@ -36,11 +36,14 @@ struct Filled {
 }
 
 impl Flow {
-    /// Runs until it is told to end: then what is there is sent, if there is time.
+    /// Runs until it is told to end: then a last batch of what is there is sent, if there is time.
     pub(crate) async fn run(mut self) -> Result<(), FlowError> {
         let (mut tailer, mut batch) = (self.tailer, Batch::new(self.bounds));
         loop {
             let is_stopping = self.stop.borrow().is_some();
+            if is_stopping {
+                tailer.look_again();
+            }
             let filled = fill(tailer, batch).await?;
             (tailer, batch) = (filled.tailer, filled.batch);
             let now = Instant::now();

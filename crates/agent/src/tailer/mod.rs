@@ -144,6 +144,11 @@ impl Tailer {
         is_more
     }
 
+    /// The next [`Tailer::fill`] looks at all files first, however short ago they were looked at.
+    pub(crate) fn look_again(&mut self) {
+        self.scanned = None;
+    }
+
     /// What was answered for.
     pub(crate) fn commit(&mut self, ends: &BTreeMap<SourceKey, u64>) {
         for source in &mut self.sources {

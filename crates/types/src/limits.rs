@@ -189,3 +189,58 @@ pub const STREAM_QUEUE_IN_FLIGHT_MAX: usize = 120_000;
 pub const STREAM_QUEUE_WAIT_SECS_DEFAULT: u32 = 9;
 /// How often a record of such a queue is received before it becomes a dead letter, where nothing else is said.
 pub const STREAM_QUEUE_RECEIVE_COUNT_DEFAULT: u32 = 6;
+
+// SNS. Source: the public `sns-2010-03-31` model, the API reference and the service's quotas page.
+
+/// Characters in a topic's name, the `.fifo` suffix counted.
+pub const TOPIC_NAME_LEN_MAX: usize = 256;
+/// Characters in a topic's display name.
+pub const TOPIC_DISPLAY_NAME_LEN_MAX: usize = 100;
+/// The longest message of a topic that sets no `MaximumMessageSize`, and its longest batch, in bytes.
+pub const TOPIC_MESSAGE_BYTES_DEFAULT: u32 = 262_144;
+/// The least that a topic's `MaximumMessageSize` can be set to, in bytes.
+pub const TOPIC_MESSAGE_BYTES_MIN: u32 = 1_024;
+/// The most that it can be set to, in bytes.
+pub const TOPIC_MESSAGE_BYTES_MAX: u32 = 1_048_576;
+/// Characters in a message's subject.
+pub const SUBJECT_LEN_MAX: usize = 100;
+/// Characters in a text message to a phone.
+pub const SMS_LEN_MAX: usize = 1_600;
+/// Tags of one topic.
+pub const TOPIC_TAGS_MAX: usize = 50;
+/// Characters in the ARN of what has tags.
+pub const TAGGED_ARN_LEN_MAX: usize = 1_011;
+/// Days for which a FIFO topic's archive can keep messages.
+pub const ARCHIVE_RETENTION_DAYS_MAX: u32 = 365;
+/// Bytes of a topic's access policy. The documentation has 30 KB.
+pub const TOPIC_POLICY_BYTES_MAX: usize = 30_720;
+/// Statements in a topic's access policy.
+pub const TOPIC_POLICY_STATEMENTS_MAX: usize = 100;
+/// Characters in a topic's data protection policy.
+pub const DATA_PROTECTION_POLICY_LEN_MAX: usize = 30_720;
+/// Bytes of a filter policy.
+pub const FILTER_POLICY_BYTES_MAX: usize = 262_144;
+/// Retries of a delivery over HTTP that a delivery policy can ask for.
+pub const DELIVERY_RETRIES_MAX: u32 = 100;
+/// The longest delay between two of them, and the longest that all of them may take together, in seconds.
+pub const DELIVERY_RETRY_SECS_MAX: u32 = 3_600;
+/// For how long a subscription's confirmation token is good, in milliseconds.
+pub const CONFIRMATION_TOKEN_MS: u64 = 172_800_000;
+/// Topics and subscriptions that one page of a listing holds.
+pub const SNS_LIST_RESULTS: usize = 100;
+/// Phone numbers of the sandbox that one page can be asked to hold.
+pub const SANDBOX_NUMBERS_MAX: u32 = 100;
+/// Origination numbers that one page can be asked to hold.
+pub const ORIGINATION_NUMBERS_MAX: u32 = 30;
+/// Characters in a phone number of the sandbox.
+pub const SANDBOX_NUMBER_LEN_MAX: usize = 20;
+/// Least characters of a one-time password.
+pub const ONE_TIME_PASSWORD_LEN_MIN: usize = 5;
+/// Characters in a one-time password.
+pub const ONE_TIME_PASSWORD_LEN_MAX: usize = 8;
+/// Characters in the name of a platform application.
+pub const PLATFORM_APPLICATION_NAME_LEN_MAX: usize = 256;
+/// Bytes of the data that a caller keeps with an endpoint of a platform.
+pub const CUSTOM_USER_DATA_BYTES_MAX: usize = 2_048;
+/// Characters in the label of a permission on a topic.
+pub const TOPIC_LABEL_LEN_MAX: usize = 80;

@@ -32,7 +32,7 @@ pub(super) const VALID_CHARACTERS: &str =
 
 /// Whether every character is one that a message may hold: `#x9 #xA #xD #x20-#xD7FF #xE000-#xFFFD
 /// #x10000-#x10FFFF`.
-pub(super) fn is_message_text(text: &str) -> bool {
+pub(crate) fn is_message_text(text: &str) -> bool {
     let bytes = text.as_bytes();
     // U+FFFE and U+FFFF are EF BF BE and EF BF BF.
     let mut allowed = true;

@@ -458,11 +458,7 @@ fn refuse(section: &str, member: &str, reason: &str) -> AttributeError {
 }
 
 /// That a section has no members but those. From memory.
-fn members(
-    section: &str,
-    map: &Map<String, Value>,
-    known: &[&str],
-) -> Result<(), AttributeError> {
+fn members(section: &str, map: &Map<String, Value>, known: &[&str]) -> Result<(), AttributeError> {
     match map.keys().find(|key| !known.contains(&key.as_str())) {
         None => Ok(()),
         Some(key) if section.is_empty() => Err(AttributeError::new(
@@ -510,4 +506,239 @@ fn number(
         return Err(refuse(&format!("must be less than or equal to {most}")));
     }
     Ok(Some(number as u32))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(result: Result<impl std::fmt::Debug, AttributeError>) -> String {
+        result.unwrap_err().among_several().message.into_owned()
+    }
+
+    fn retry(text: &str) -> Result<DeliveryPolicy, AttributeError> {
+        DeliveryPolicy::parse(&format!("{{\"healthyRetryPolicy\":{text}}}"))
+    }
+
+    #[test]
+    fn each_number_at_its_bounds_and_over() {
+        let with = |member: &str, value: &str| {
+            let mut numbers = vec![
+                ("minDelayTarget", "1"),
+                ("maxDelayTarget", "1"),
+                ("numRetries", "100"),
+            ];
+            numbers.retain(|(name, _)| *name != member);
+            numbers.push((member, value));
+            let members: Vec<String> = numbers
+                .iter()
+                .map(|(name, value)| format!("\"{name}\":{value}"))
+                .collect();
+            retry(&format!("{{{}}}", members.join(",")))
+        };
+        for (member, good) in [
+            ("minDelayTarget", "1"),
+            ("maxDelayTarget", "36"),
+            ("numRetries", "0"),
+            ("numRetries", "100"),
+            ("numRetries", "7.0"),
+            ("numMaxDelayRetries", "100"),
+            ("numNoDelayRetries", "100"),
+            ("numMinDelayRetries", "100"),
+            ("numMinDelayRetries", "null"),
+            ("backoffFunction", "\"geometric\""),
+        ] {
+            assert!(with(member, good).is_ok(), "{member} {good}");
+        }
+        for (member, bad, reason) in [
+            ("minDelayTarget", "0", "must be greater than or equal to 1"),
+            (
+                "minDelayTarget",
+                "3601",
+                "must be less than or equal to 3600",
+            ),
+            ("maxDelayTarget", "0", "must be greater than or equal to 1"),
+            (
+                "maxDelayTarget",
+                "3601",
+                "must be less than or equal to 3600",
+            ),
+            ("numRetries", "-1", "must be greater than or equal to 0"),
+            ("numRetries", "101", "must be less than or equal to 100"),
+            ("numRetries", "1.5", "must be an integer"),
+            ("numRetries", "\"3\"", "must be an integer"),
+            ("numRetries", "null", "must be specified"),
+            (
+                "numMaxDelayRetries",
+                "101",
+                "must be less than or equal to 100",
+            ),
+            (
+                "numNoDelayRetries",
+                "-1",
+                "must be greater than or equal to 0",
+            ),
+            (
+                "numMinDelayRetries",
+                "1e99",
+                "must be less than or equal to 100",
+            ),
+            (
+                "backoffFunction",
+                "\"Linear\"",
+                "must be one of linear, arithmetic, geometric, exponential",
+            ),
+        ] {
+            assert_eq!(
+                refusal(with(member, bad)),
+                format!(
+                    "Invalid parameter: Attributes Reason: DeliveryPolicy: healthyRetryPolicy.{member} {reason}"
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn numbers_fit_together() {
+        let of = |min: u32, max: u32, retries: u32, no: u32| {
+            retry(&format!(
+                "{{\"minDelayTarget\":{min},\"maxDelayTarget\":{max},\"numRetries\":{retries},\"numNoDelayRetries\":{no}}}"
+            ))
+        };
+        assert!(
+            refusal(of(2, 1, 1, 0))
+                .ends_with("maxDelayTarget must be greater than or equal to minDelayTarget")
+        );
+        assert!(of(1, 2, 3, 3).is_ok());
+        assert!(
+            refusal(of(1, 2, 3, 4))
+                .contains("numRetries must be greater than or equal to the total")
+        );
+        // 3 retries of 1,200 s are an hour.
+        assert!(of(1200, 1200, 3, 0).is_ok());
+        assert!(refusal(of(1201, 1201, 3, 0)).ends_with("no more than 3600 seconds"));
+        assert!(of(3600, 3600, 1, 0).is_ok());
+    }
+
+    #[test]
+    fn other_sections() {
+        let parse = |text: &str| DeliveryPolicy::parse(text);
+        assert!(parse(r#"{"throttlePolicy":{"maxReceivesPerSecond":1}}"#).is_ok());
+        assert!(refusal(parse(r#"{"throttlePolicy":{"maxReceivesPerSecond":0}}"#)).ends_with(
+            "DeliveryPolicy: throttlePolicy.maxReceivesPerSecond must be greater than or equal to 1"
+        ));
+        for good in CONTENT_TYPES.iter().chain(&["text/plain; charset=UTF-8"]) {
+            let text = format!("{{\"requestPolicy\":{{\"headerContentType\":\"{good}\"}}}}");
+            assert!(parse(&text).is_ok(), "{good}");
+        }
+        for bad in ["", "image/png", "text/plain; a=\\r\\nb"] {
+            let text = format!("{{\"requestPolicy\":{{\"headerContentType\":\"{bad}\"}}}}");
+            assert!(
+                refusal(parse(&text)).contains("not a supported content type"),
+                "{bad}"
+            );
+        }
+        assert!(
+            parse(r#"{"healthyRetryPolicy":null,"sicklyRetryPolicy":null,"guaranteed":false}"#)
+                .is_ok()
+        );
+        for (bad, reason) in [
+            (r#"{"http":{}}"#, "Unexpected JSON member: http"),
+            (
+                r#"{"throttlePolicy":{"x":1}}"#,
+                "Unexpected JSON member: throttlePolicy.x",
+            ),
+            (
+                r#"{"throttlePolicy":1}"#,
+                "throttlePolicy must be a JSON object",
+            ),
+            ("[]", "failed to parse JSON. Expected an object."),
+        ] {
+            let expected =
+                format!("Invalid parameter: Attributes Reason: DeliveryPolicy: {reason}");
+            assert_eq!(refusal(parse(bad)), expected, "{bad}");
+        }
+        let of_topic = |text: &str| refusal(TopicDeliveryPolicy::parse(text));
+        assert!(of_topic(r#"{"healthyRetryPolicy":{}}"#).ends_with("member: healthyRetryPolicy"));
+        assert!(
+            of_topic(r#"{"http":{"disableSubscriptionOverrides":"yes"}}"#)
+                .ends_with("http.disableSubscriptionOverrides must be true or false")
+        );
+        assert!(
+            of_topic(r#"{"http":{"defaultHealthyRetryPolicy":{"numRetries":101}}}"#).ends_with(
+                "http.defaultHealthyRetryPolicy.numRetries must be less than or equal to 100"
+            )
+        );
+    }
+
+    #[test]
+    fn texts_are_those_that_aws_recorded() {
+        let own = DeliveryPolicy::parse(
+            r#"{"healthyRetryPolicy":{"minDelayTarget":1,"maxDelayTarget":1,"numRetries":0},"throttlePolicy":{"maxReceivesPerSecond":1000}}"#,
+        )
+        .unwrap();
+        let retries = r#"{"minDelayTarget":1,"maxDelayTarget":1,"numRetries":0,"numMaxDelayRetries":0,"numNoDelayRetries":0,"numMinDelayRetries":0,"backoffFunction":"linear"}"#;
+        let text = |request: &str| {
+            format!(
+                r#"{{"healthyRetryPolicy":{retries},"sicklyRetryPolicy":null,"throttlePolicy":{{"maxReceivesPerSecond":1000}},"requestPolicy":{request},"guaranteed":false}}"#
+            )
+        };
+        assert_eq!(own.to_text(), text("null"));
+        let topic = TopicDeliveryPolicy::parse(
+            r#"{"http":{"defaultRequestPolicy":{"headerContentType":"application/json"}}}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            topic.to_text(),
+            r#"{"http":{"disableSubscriptionOverrides":false,"defaultRequestPolicy":{"headerContentType":"application/json"}}}"#
+        );
+        let effective = EffectiveDeliveryPolicy::of(&topic, &own);
+        assert_eq!(
+            effective.to_text(),
+            text(r#"{"headerContentType":"application/json"}"#)
+        );
+        // What was written is read as what it was.
+        assert_eq!(
+            DeliveryPolicy::parse(&own.to_text()).unwrap().to_text(),
+            own.to_text()
+        );
+        assert_eq!(TopicDeliveryPolicy::parse(&topic.to_text()), Ok(topic));
+    }
+
+    #[test]
+    fn a_topic_can_forbid_overrides() {
+        let topic = |disabled: bool| {
+            TopicDeliveryPolicy::parse(&format!(
+                "{{\"http\":{{\"defaultHealthyRetryPolicy\":{{\"numRetries\":7}},\"disableSubscriptionOverrides\":{disabled},\"defaultThrottlePolicy\":{{\"maxReceivesPerSecond\":5}}}}}}"
+            ))
+            .unwrap()
+        };
+        let own = retry(r#"{"minDelayTarget":1,"maxDelayTarget":2,"numRetries":9}"#).unwrap();
+        let allowed = EffectiveDeliveryPolicy::of(&topic(false), &own);
+        assert_eq!(
+            (
+                allowed.retry.num_retries,
+                allowed.retry.max_delay_target_secs
+            ),
+            (9, 2)
+        );
+        let forbidden = EffectiveDeliveryPolicy::of(&topic(true), &own);
+        assert_eq!(
+            (
+                forbidden.retry.num_retries,
+                forbidden.retry.max_delay_target_secs
+            ),
+            (7, 20)
+        );
+        for effective in [allowed, forbidden] {
+            assert_eq!(effective.throttle.unwrap().max_receives_per_second, 5);
+            assert_eq!(effective.request.header_content_type, CONTENT_TYPE_DEFAULT);
+        }
+        let none = EffectiveDeliveryPolicy::of(
+            &TopicDeliveryPolicy::default(),
+            &DeliveryPolicy::default(),
+        );
+        assert_eq!(none.retry, RetryPolicy::HTTP_DEFAULT);
+        assert_eq!(none.throttle, None);
+    }
 }

@@ -50,8 +50,7 @@ pub use backoff::{BackoffFunction, RetryPolicy};
 pub use confirm_subscription::{ConfirmSubscriptionRequest, ConfirmSubscriptionResponse};
 pub use create_topic::{CreateTopicRequest, CreateTopicResponse};
 pub use data_protection::{
-    GetDataProtectionPolicyRequest, GetDataProtectionPolicyResponse,
-    PutDataProtectionPolicyRequest,
+    GetDataProtectionPolicyRequest, GetDataProtectionPolicyResponse, PutDataProtectionPolicyRequest,
 };
 pub use delete_topic::DeleteTopicRequest;
 pub use delivery_policy::{
@@ -64,9 +63,7 @@ pub use get_subscription_attributes::{
     GetSubscriptionAttributesRequest, GetSubscriptionAttributesResponse,
 };
 pub use get_topic_attributes::{GetTopicAttributesRequest, GetTopicAttributesResponse};
-pub use list_subscriptions::{
-    ListSubscriptionsRequest, ListSubscriptionsResponse, Subscription,
-};
+pub use list_subscriptions::{ListSubscriptionsRequest, ListSubscriptionsResponse, Subscription};
 pub use list_subscriptions_by_topic::ListSubscriptionsByTopicRequest;
 pub use list_topics::{ListTopicsRequest, ListTopicsResponse};
 pub use message_attribute::{MessageAttributeMap, MessageAttributeValue};

@@ -87,7 +87,10 @@ impl Shape for CreatePlatformApplicationRequest {
         // Wordings from memory.
         if !is_name {
             let reason = "must be at least one and at most 256 characters long, and contain only the characters 'a'-'z', 'A'-'Z', '0'-'9', '_', '-', and '.'.";
-            return Err(SnsError::invalid_parameter(format_args!("{} Reason: {reason}", self.name)));
+            return Err(SnsError::invalid_parameter(format_args!(
+                "{} Reason: {reason}",
+                self.name
+            )));
         }
         if !PLATFORMS.contains(&&*self.platform) {
             return Err(SnsError::invalid_because(
@@ -127,7 +130,11 @@ fn check_attribute(name: &str, value: &str) -> Result<(), AttributeError> {
         | Name::EventEndpointDeleted
         | Name::EventEndpointUpdated => match TopicArn::parse(value, name) {
             Ok(_) => Ok(()),
-            Err(_) => Err(AttributeError::not_one_of(name, value, "the ARN of a topic")),
+            Err(_) => Err(AttributeError::not_one_of(
+                name,
+                value,
+                "the ARN of a topic",
+            )),
         },
         Name::SuccessFeedbackSampleRate => match value.parse::<u32>() {
             Ok(0..=100) => Ok(()),

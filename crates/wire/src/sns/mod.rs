@@ -16,6 +16,7 @@ mod create_topic;
 mod data_protection;
 mod delete_topic;
 mod delivery_policy;
+mod delivery_sections;
 mod endpoint;
 mod error;
 mod get_subscription_attributes;
@@ -53,10 +54,8 @@ pub use data_protection::{
     GetDataProtectionPolicyRequest, GetDataProtectionPolicyResponse, PutDataProtectionPolicyRequest,
 };
 pub use delete_topic::DeleteTopicRequest;
-pub use delivery_policy::{
-    DeliveryPolicy, EffectiveDeliveryPolicy, RequestPolicy, RetryPolicyInput, ThrottlePolicy,
-    TopicDeliveryPolicy,
-};
+pub use delivery_policy::{DeliveryPolicy, EffectiveDeliveryPolicy, TopicDeliveryPolicy};
+pub use delivery_sections::{RequestPolicy, RetryPolicyInput, ThrottlePolicy};
 pub use endpoint::{SubscriptionProtocol, phone_number};
 pub use error::{SnsError, SnsErrorKind};
 pub use get_subscription_attributes::{

@@ -8,7 +8,7 @@ use levada_types::limits::PLATFORM_APPLICATION_NAME_LEN_MAX;
 use super::attribute_error::AttributeError;
 use super::shape::{Answer, Members, Shape, map_size, write_list, write_map};
 use super::topic_attributes::check_role;
-use super::{Attribute, PlatformApplicationArn, SnsError, TopicArn, paging};
+use super::{Attribute, PlatformApplicationArn, SnsError, TopicArn};
 use crate::protocol::xml::XmlWriter;
 
 /// Platforms that an application can be of. The documentation no longer tells all of them.
@@ -211,23 +211,9 @@ impl Shape for SetPlatformApplicationAttributesRequest {
     }
 }
 
-/// Asks for the account's applications.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ListPlatformApplicationsRequest {
-    /// Of the page before.
-    pub next_token: Option<String>,
-}
-
-impl Shape for ListPlatformApplicationsRequest {
-    fn read(members: &mut Members<'_>) -> Self {
-        Self {
-            next_token: members.text("NextToken"),
-        }
-    }
-
-    fn check(&self) -> Result<(), SnsError> {
-        paging::decode_token(self.next_token.as_deref()).map(drop)
-    }
+page_request! {
+    /// Asks for the account's applications.
+    ListPlatformApplicationsRequest, "NextToken"
 }
 
 /// An application in a listing.

@@ -10,6 +10,7 @@ use levada_replica::{Group, Pending};
 use levada_types::{NodeId, PartitionId, Timestamp};
 use tokio::time::Instant;
 
+use crate::background::spawn;
 use crate::core::{Core, Route};
 
 /// Ticks of one partition are this far apart at least: claims that end within it are seen together.
@@ -41,6 +42,10 @@ pub(crate) async fn drive(core: Arc<Core>, route: Arc<Route>, group: Arc<Group>)
                 }
                 if pending.replaced {
                     core.waiters.wake_all();
+                }
+                if !pending.unreadable.is_empty() {
+                    let (reader, group) = (core.reader.clone(), group.clone());
+                    spawn(&core, async move { reader.mend(&group, pending.unreadable).await });
                 }
             }
             () = until(&group, due, ticked) => {

@@ -25,6 +25,7 @@ use crate::environment::{AskSpace, Environment};
 use crate::node::NodeOptions;
 use crate::steward::steward;
 use crate::stream::keep_streams;
+use crate::topic::keep_topics;
 use crate::{NodeStats, QueueCounts, hearsay, hosting, loads, standing};
 
 /// While a peer is missing, an election of what it led is pressed for this often: the first to stand may
@@ -69,6 +70,7 @@ pub(crate) fn start(
     spawn(core, catch_up(broker.clone()));
     spawn(core, steward(broker.clone()));
     spawn(core, keep_streams(broker.clone(), options.on_demand_window));
+    spawn(core, keep_topics(broker.clone()));
     spawn(
         core,
         standing::watch(

@@ -243,9 +243,9 @@ impl Broker {
         self.core.directory.move_task(task)
     }
 
-    /// The partitions for a new queue: one for a FIFO queue or on a single node, else some that are led
+    /// The partitions for a new queue or topic: one for a FIFO one or on a single node, else some that are led
     /// by different nodes when all is well.
-    fn place(&self, name: &str, fifo: bool) -> Vec<u32> {
+    pub(crate) fn place(&self, name: &str, fifo: bool) -> Vec<u32> {
         let core = &self.core;
         let spots: Vec<Spot> = core
             .open_for_queues()

@@ -23,6 +23,7 @@ use crate::placement;
 use crate::proposer::Proposer;
 use crate::reader::Reader;
 use crate::stream::ReadBudgets;
+use crate::topic::Deliveries;
 use crate::waiters::Waiters;
 
 /// The cluster layer of one node.
@@ -68,6 +69,8 @@ pub(crate) struct Core {
     pub(crate) loads: Loads,
     /// What was read of shards whose limits are kept.
     pub(crate) read_budgets: ReadBudgets,
+    /// What is to be pushed to subscriptions' endpoints.
+    pub(crate) deliveries: Deliveries,
     /// Parts of queues that are watched elsewhere for polls that are parked here.
     pub(crate) far: Mutex<BTreeSet<(QueueId, PartitionId)>>,
     /// Chooses where a receive begins to look.

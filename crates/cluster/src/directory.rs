@@ -1,4 +1,4 @@
-//! Queues, streams and tables by name, and by number, as a request looks them up: a cache over this node's copy of the
+//! Queues, streams, tables and topics by name, and by number, as a request looks them up: a cache over this node's copy of the
 //! catalog, emptied whenever the catalog changes.
 
 use std::collections::{BTreeMap, HashMap};
@@ -12,14 +12,17 @@ use levada_types::{AccountId, QueueId, QueueName, Region};
 use crate::Queue;
 use crate::stream::{Stream, StreamsByName};
 use crate::table::{Table, TablesByName};
+use crate::topic::{Audiences, Topic, TopicsByName};
 
-/// Queues, streams and tables that the cache holds at most; beyond that it starts anew.
+/// Queues, streams, tables and topics that the cache holds at most; beyond that it starts anew.
 const CACHED_MAX: usize = 65_536;
 
 /// This node's copy of the catalog, for reading.
 pub(crate) struct Directory {
     catalog: Arc<Group>,
     cache: RwLock<Cache>,
+    /// By version, and so not emptied with the rest.
+    pub(crate) audiences: Audiences,
 }
 
 #[derive(Default)]
@@ -30,6 +33,7 @@ struct Cache {
     by_id: BTreeMap<QueueId, Arc<Queue>>,
     streams: StreamsByName,
     tables: TablesByName,
+    topics: TopicsByName,
 }
 
 impl Directory {
@@ -37,6 +41,7 @@ impl Directory {
         Self {
             catalog,
             cache: RwLock::default(),
+            audiences: Audiences::default(),
         }
     }
 
@@ -113,6 +118,35 @@ impl Directory {
         Some(table)
     }
 
+    /// The topic of that name, as far as this node's copy goes.
+    pub(crate) fn topic_by_name(
+        &self,
+        account: AccountId,
+        region: &Region,
+        name: &str,
+    ) -> Option<Arc<Topic>> {
+        let key = (account, region.clone(), name.into());
+        if let Some(topic) = self.cached(|cache| cache.topics.get(&key).cloned()) {
+            return Some(topic);
+        }
+        let generation = self.catalog.events().catalog_generation();
+        let row = self.read(|catalog| {
+            let account = account.to_string();
+            let row = catalog.topic_by_name(&account, region.as_str(), name);
+            row.cloned()
+        })?;
+        let topic = Arc::new(Topic::from_row(row)?);
+        let mut cache = self.writable(generation);
+        cache.topics.insert(key, topic.clone());
+        Some(topic)
+    }
+
+    /// The topic of that number, as far as this node's copy goes.
+    pub(crate) fn topic(&self, topic: u64) -> Option<Arc<Topic>> {
+        let row = self.read(|catalog| catalog.topic(topic).cloned())?;
+        Topic::from_row(row).map(Arc::new)
+    }
+
     fn cached<T>(&self, look: impl FnOnce(&Cache) -> Option<Arc<T>>) -> Option<Arc<T>> {
         let cache = self.cache.read().unwrap_or_else(|e| e.into_inner());
         if cache.generation == self.catalog.events().catalog_generation() {
@@ -128,8 +162,10 @@ impl Directory {
         let row = self.read(|catalog| find(catalog).cloned())?;
         let queue = Arc::new(Queue::from_row(&row)?);
         let mut cache = self.writable(generation);
-        let key = (queue.account, queue.region.clone(), queue.name.clone());
-        cache.by_name.insert(key, queue.clone());
+        if queue.subscription.is_none() {
+            let key = (queue.account, queue.region.clone(), queue.name.clone());
+            cache.by_name.insert(key, queue.clone());
+        }
         cache.by_id.insert(queue.id, queue.clone());
         Some(queue)
     }
@@ -137,7 +173,8 @@ impl Directory {
     /// The cache of that generation of the catalog, with room.
     fn writable(&self, generation: u64) -> RwLockWriteGuard<'_, Cache> {
         let mut cache = self.cache.write().unwrap_or_else(|e| e.into_inner());
-        let count = cache.by_id.len() + cache.streams.len() + cache.tables.len();
+        let count =
+            cache.by_id.len() + cache.streams.len() + cache.tables.len() + cache.topics.len();
         if cache.generation != generation || count >= CACHED_MAX {
             *cache = Cache {
                 generation,
@@ -147,13 +184,14 @@ impl Directory {
         cache
     }
 
-    /// Whether this copy knows that the queue, stream, shard's log or table was deleted. One that it has not heard of yet is not gone.
+    /// Whether this copy knows that the queue, stream, shard's log, table or topic was deleted. One that it has not heard of yet is not gone.
     pub(crate) fn is_gone(&self, id: QueueId) -> bool {
         self.read(|catalog| {
             catalog.queue(id).is_none()
                 && catalog.stream(id.0).is_none()
                 && catalog.shard_of(id).is_none()
                 && catalog.table(id.0).is_none()
+                && catalog.topic(id.0).is_none()
                 && catalog.stream_queue(id.0).is_none()
                 && catalog.next_queue_id() > id
         })

@@ -33,6 +33,9 @@ pub(crate) async fn drive(core: Arc<Core>, route: Arc<Route>, group: Arc<Group>)
             pending = group.events().next() => {
                 for (queue, count) in &pending.wake {
                     core.waiters.wake(*queue, *count);
+                    if leading {
+                        core.deliveries.woken(&core.directory, *queue, partition);
+                    }
                 }
                 if !pending.outbox.is_empty() {
                     route.ship.notify_one();
@@ -59,6 +62,9 @@ pub(crate) async fn drive(core: Arc<Core>, route: Arc<Route>, group: Arc<Group>)
                     core.led.send_modify(|led| *led = led.wrapping_add(1));
                 }
                 known = leader;
+                if known == Some(core.node) {
+                    core.deliveries.taken_over(&core.directory, &group);
+                }
                 core.refresh_health_of(&route);
                 route.changed.all();
                 route.ship.notify_one();

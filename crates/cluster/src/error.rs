@@ -21,6 +21,9 @@ pub enum RouteError {
     /// The stream was deleted meanwhile.
     #[error("the stream does not exist")]
     NoSuchStream,
+    /// The topic was deleted meanwhile.
+    #[error("the topic does not exist")]
+    NoSuchTopic,
     /// The table was deleted meanwhile.
     #[error("the table does not exist")]
     NoSuchTable,

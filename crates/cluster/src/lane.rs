@@ -105,7 +105,9 @@ fn size_of(command: &Command) -> usize {
         Some(
             proto::command::Kind::Deliver(_)
             | proto::command::Kind::Catalog(_)
-            | proto::command::Kind::WriteItems(_),
+            | proto::command::Kind::WriteItems(_)
+            | proto::command::Kind::Publish(_)
+            | proto::command::Kind::Replay(_),
         ) => command.encoded_len(),
         _ => 64,
     }

@@ -7,7 +7,7 @@
 //! Beside it run, for each partition, the `driver` (wakes, time), `reconcile` (towards the catalog),
 //! `ship` (transfers) and `moves` (move tasks); and for the node `bootstrap` and `background`. What an
 //! operator asks for comes by `operations` and `backup`, and the `steward` sees a change of members to its end. Streams
-//! have a folder of their own, `stream`, as have tables, `table`.
+//! have a folder of their own, `stream`, as have tables, `table`, and topics, `topic`.
 
 mod ask;
 mod assignment;
@@ -51,6 +51,7 @@ mod start;
 mod steward;
 mod stream;
 mod table;
+mod topic;
 mod waiters;
 
 pub(crate) mod proto {
@@ -76,3 +77,4 @@ pub use stream::{
     StreamReceipt, StreamRecord, hash_of,
 };
 pub use table::Table;
+pub use topic::{Audience, Destination, Outgoing, PublishError, Subscribed, Subscription, Topic};

@@ -45,7 +45,9 @@ impl Broker {
         };
         // Once a part may have it, it is seen through there, election or not: the lane's numbers keep it
         // from being stored twice, which another part's would not. Only what comes later goes elsewhere.
-        let partition = self.part_for_send(queue).ok_or(RouteError::Unavailable)?;
+        let partition = self
+            .nearest(&queue.partitions)
+            .ok_or(RouteError::Unavailable)?;
         match self
             .on_queue(queue, partition, command::Kind::Send(send))
             .await?
@@ -68,9 +70,8 @@ impl Broker {
     }
 
     /// The nearest part: one that this node leads, else one with a leader that lives.
-    fn part_for_send(&self, queue: &Queue) -> Option<PartitionId> {
-        queue
-            .partitions
+    pub(crate) fn nearest(&self, parts: &[PartitionId]) -> Option<PartitionId> {
+        parts
             .iter()
             .copied()
             .min_by_key(|p| match self.core.route(*p) {

@@ -128,12 +128,7 @@ fn source_parts(broker: &Broker, task: &MoveTaskRow) -> usize {
 
 async fn step(broker: &Broker, group: &Group, task: &MoveTaskRow, max: usize) -> Step {
     let source = QueueId(task.source);
-    let waiting: usize = group.read(|p| {
-        p.outbox_destinations()
-            .into_iter()
-            .map(|to| p.outbox(to, OUTBOX_MAX).len())
-            .sum()
-    });
+    let waiting = group.read(|p| p.outbox_waiting());
     if waiting >= OUTBOX_MAX {
         return Step::Wait;
     }

@@ -31,6 +31,8 @@ pub struct Queue {
     pub modified_at: Timestamp,
     /// The attributes that a request needs, parsed.
     pub settings: QueueSettings,
+    /// Of which subscription it is the delivery queue, which no user sees.
+    pub subscription: Option<u64>,
 }
 
 /// The attributes that a request needs, with AWS's defaults.
@@ -67,6 +69,7 @@ impl Queue {
             created_at: Timestamp::from_millis(row.created_at),
             modified_at: Timestamp::from_millis(row.modified_at),
             settings: QueueSettings::of(&row.attributes),
+            subscription: Some(row.subscription).filter(|number| *number != 0),
         })
     }
 }

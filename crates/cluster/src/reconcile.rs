@@ -1,12 +1,14 @@
-//! Drives a partition that this node leads towards what the catalog says: its queues, shards and tables configured
+//! Drives a partition that this node leads towards what the catalog says: its queues, shards, tables and topics configured
 //! as their rows say, none that was deleted, and the members that the cluster has.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use levada_engine::proto::{ConfigureQueue, ConfigureShard, ConfigureTable, DropQueue, command};
-use levada_engine::{shard_config_of, table_config_of};
+use levada_engine::proto::{
+    ConfigureQueue, ConfigureShard, ConfigureTable, ConfigureTopic, DropQueue, command,
+};
+use levada_engine::{shard_config_of, table_config_of, topic_config_of};
 use levada_replica::{Group, GroupStatus, ProposeError};
 use levada_types::{LogId, NodeId, PartitionId, QueueId};
 
@@ -48,11 +50,11 @@ pub(crate) async fn reconcile(broker: Broker, route: Arc<Route>, group: Arc<Grou
     }
 }
 
-/// Queues, shards and tables that are here by the catalog or by the partition itself.
+/// Queues, shards, tables and topics that are here by the catalog or by the partition itself.
 fn all_logs(broker: &Broker, group: &Group) -> BTreeSet<LogId> {
     let here: BTreeSet<LogId> = group.read(|p| {
         let logs = p.queues().chain(p.shards());
-        logs.chain(p.tables()).collect()
+        logs.chain(p.tables()).chain(p.topics()).collect()
     });
     let mut logs = broker.core.directory.read(|catalog| -> BTreeSet<LogId> {
         let id = group.id().0;
@@ -63,9 +65,11 @@ fn all_logs(broker: &Broker, group: &Group) -> BTreeSet<LogId> {
         let shards = catalog.streams().flat_map(|row| &row.shards);
         let shards = shards.filter(|shard| shard.partition == id);
         let tables = catalog.tables().filter(|row| row.partition == id);
+        let topics = catalog.topics().filter(|row| row.partitions.contains(&id));
         queues
             .chain(shards.map(|shard| QueueId(shard.log)))
             .chain(tables.map(|row| QueueId(row.table)))
+            .chain(topics.map(|row| QueueId(row.topic)))
             .collect()
     });
     logs.extend(here);
@@ -93,7 +97,10 @@ async fn reconcile_log(broker: &Broker, group: &Group, log: LogId) -> bool {
         }
         None if is_shard => return true,
         None => {
-            return match reconcile_table(broker, group, log).await {
+            if let Some(done) = reconcile_table(broker, group, log).await {
+                return done;
+            }
+            return match reconcile_topic(broker, group, log).await {
                 Some(done) => done,
                 None => reconcile_queue(broker, group, log).await,
             };
@@ -117,6 +124,30 @@ async fn reconcile_table(broker: &Broker, group: &Group, table: QueueId) -> Opti
         }
         (None, Some(_)) if broker.core.directory.is_gone(table) => {
             command::Kind::DropQueue(DropQueue { queue: table.0 })
+        }
+        (None, None) => return None,
+        _ => return Some(true),
+    };
+    Some(broker.write(group.id(), kind).await.is_ok())
+}
+
+/// None if it is no topic, neither here nor in the catalog.
+async fn reconcile_topic(broker: &Broker, group: &Group, topic: QueueId) -> Option<bool> {
+    let have = group.read(|p| p.topic_version(topic));
+    let wanted = broker.core.directory.read(|catalog| {
+        let row = catalog.topic(topic.0)?;
+        row.partitions
+            .contains(&group.id().0)
+            .then(|| topic_config_of(row))
+    });
+    let kind = match (wanted, have) {
+        (Some(config), have) if have.is_none_or(|have| have < config.version) => {
+            command::Kind::ConfigureTopic(ConfigureTopic {
+                config: Some(config),
+            })
+        }
+        (None, Some(_)) if broker.core.directory.is_gone(topic) => {
+            command::Kind::DropQueue(DropQueue { queue: topic.0 })
         }
         (None, None) => return None,
         _ => return Some(true),

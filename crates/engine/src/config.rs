@@ -74,6 +74,27 @@ pub fn table_config_of(row: &proto::TableRow) -> proto::TableConfig {
     }
 }
 
+/// The configuration of a topic's parts. What is no number of days is no archive.
+pub fn topic_config_of(row: &proto::TopicRow) -> proto::TopicConfig {
+    const DAY_MS: u64 = 86_400_000;
+    let attribute = |name: &str| row.attributes.get(name).map(String::as_str);
+    let archive = attribute("ArchivePolicy")
+        .and_then(|policy| serde_json::from_str::<serde_json::Value>(policy).ok());
+    let days = archive.and_then(|policy| {
+        let days = policy.get("MessageRetentionPeriod")?;
+        days.as_u64().or_else(|| days.as_str()?.parse().ok())
+    });
+    let days =
+        days.filter(|days| (1..=u64::from(limits::ARCHIVE_RETENTION_DAYS_MAX)).contains(days));
+    proto::TopicConfig {
+        topic: row.topic,
+        version: row.version,
+        fifo: row.name.ends_with(".fifo"),
+        deduplicate_by_group: attribute("FifoThroughputScope") == Some("MessageGroup"),
+        retention_ms: days.unwrap_or(0) * DAY_MS,
+    }
+}
+
 /// The queues that read a shard: those whose beginning is settled and that are not being deleted.
 fn queues_on(
     stream: &proto::StreamRow,

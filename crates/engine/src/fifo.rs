@@ -13,7 +13,7 @@
 //! Payloads are in the log. Called by the partition, which also hands on the dead letters.
 
 mod attempts;
-mod dedup;
+pub(crate) mod dedup;
 mod delay;
 mod groups;
 mod rows;

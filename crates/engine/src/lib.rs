@@ -20,21 +20,23 @@ mod shard;
 mod snapshot;
 mod standard;
 mod table;
+mod topic;
 mod transfer;
 mod turn;
 mod view;
 
-pub use catalog::Catalog;
-pub use config::{config_of, replaced_shards, shard_config_of, table_config_of};
+pub use catalog::{Catalog, Subscription, SubscriptionCounts};
+pub use config::{config_of, replaced_shards, shard_config_of, table_config_of, topic_config_of};
 pub use effects::{BlockRef, Effects, SealedBlock};
 pub use known::{NotKnown, read_proposal};
 pub use partition::Partition;
 pub use snapshot::RestoreError;
-pub use transfer::{OutboxItem, OutboxKind, partition_of_group};
+pub use transfer::{OutboxItem, OutboxKind, Shipment, partition_of_group};
 pub use view::{Counts, Location, LogSlice, QueueView, ShardView};
 
 pub mod proto {
-    //! The commands of the log, compiled from `command.proto` and `tables.proto` in `proto/levada/v1/`.
+    //! The commands of the log, compiled from `command.proto`, `tables.proto` and `topics.proto` in
+    //! `proto/levada/v1/`.
     #![allow(missing_docs, unreachable_pub, clippy::all)]
     include!(concat!(env!("OUT_DIR"), "/levada.v1.rs"));
 }

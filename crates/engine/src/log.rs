@@ -6,13 +6,13 @@
 //! is dropped. The log never needs a payload again.
 //!
 //! A position is *live* from `append` until `mark_dead`, `expire_through` or `purge`; the queue's
-//! index decides, the log counts. A position that is `hold`-en (it waits in an outbox) stays live
-//! through retention and purge, until `release`.
+//! index decides, the log counts. A position that is `hold`-en (it waits in an outbox, or as often in several)
+//! stays live through retention and purge, until it is `release`d as often.
 //!
 //! Retention goes by a sparse index of time: messages appended within one second expire together,
 //! when the last of them must (see [`expiry`]).
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use levada_types::{QueueId, Timestamp};
@@ -21,7 +21,7 @@ use prost::Message;
 use crate::effects::{BlockRef, Effects, SealedBlock};
 use crate::proto::Record;
 use crate::snapshot::{QueueRows, Reader, RestoreError, Writer};
-use crate::view::Location;
+use crate::view::{Location, LogSlice};
 
 /// Live bytes of a tail beyond which it is sealed: large enough that writing a block is a
 /// sequential write, small enough that a thousand queues' tails fit in memory.
@@ -80,8 +80,8 @@ pub(crate) struct Log {
     /// (first position, second) of each second in which something was appended; positions and
     /// seconds both rise. Entries of positions that are all dead are trimmed at the front.
     times: VecDeque<(u64, u64)>,
-    /// Live positions that the queue's index has let go and an outbox refers to.
-    held: BTreeSet<u64>,
+    /// Live positions that outboxes refer to, and how often.
+    held: BTreeMap<u64, u32>,
 }
 
 impl Log {
@@ -100,7 +100,25 @@ impl Log {
             tail_bytes: 0,
             blocks: BTreeMap::new(),
             times: VecDeque::new(),
-            held: BTreeSet::new(),
+            held: BTreeMap::new(),
+        }
+    }
+
+    /// Whose log it is.
+    pub(crate) fn queue(&self) -> QueueId {
+        self.queue
+    }
+
+    /// Whether a position is live, as far as can be told: of one in a block only what may be.
+    pub(crate) fn is_live(&self, position: u64) -> bool {
+        match position.checked_sub(self.tail_first) {
+            Some(slot) => {
+                let slot = usize::try_from(slot)
+                    .ok()
+                    .and_then(|slot| self.tail.get(slot));
+                slot.is_some_and(Option::is_some)
+            }
+            None => self.block_of(position).is_some(),
         }
     }
 
@@ -128,6 +146,21 @@ impl Log {
         self.tail_bytes += encoded.len();
         self.tail.push_back(Some(encoded));
         if self.tail_bytes > SEAL_BYTES || self.tail.len() >= TAIL_SPAN_MAX {
+            self.seal(effects);
+        }
+        position
+    }
+
+    /// Gives a position to what is not kept. May seal the tail.
+    pub(crate) fn skip(&mut self, effects: &mut Effects) -> u64 {
+        let position = self.next;
+        self.next += 1;
+        if self.tail.is_empty() {
+            self.tail_first = self.next;
+            return position;
+        }
+        self.tail.push_back(None);
+        if self.tail.len() >= TAIL_SPAN_MAX {
             self.seal(effects);
         }
         position
@@ -247,15 +280,31 @@ impl Log {
             .unwrap_or(self.tail_first)
     }
 
-    /// From now on an outbox keeps `position` live.
+    /// From now on an outbox keeps `position` live, or one more item of one does.
     pub(crate) fn hold(&mut self, position: u64) {
-        self.held.insert(position);
+        let count = self.held.entry(position).or_default();
+        *count = count.saturating_add(1);
     }
 
     /// The outbox has let go of `position`.
     pub(crate) fn release(&mut self, position: u64, effects: &mut Effects) {
-        if self.held.remove(&position) {
+        if self.let_go(position) {
             self.mark_dead(position, effects);
+        }
+    }
+
+    /// The same, where something else may keep the position live; whether no outbox does any more.
+    pub(crate) fn let_go(&mut self, position: u64) -> bool {
+        match self.held.get_mut(&position) {
+            Some(count) if *count > 1 => {
+                *count -= 1;
+                false
+            }
+            Some(_) => {
+                self.held.remove(&position);
+                true
+            }
+            None => false,
         }
     }
 
@@ -312,6 +361,23 @@ impl Log {
         found
     }
 
+    /// Records from `position` on: those in memory as `tail_from` has them, or the block in which they begin. Positions
+    /// of which nothing is kept are passed over.
+    pub(crate) fn slice(&self, position: u64, max: usize, bytes_max: usize) -> LogSlice {
+        let spans = |first: u64| BlockRef {
+            queue: self.queue,
+            first,
+        };
+        let behind = || {
+            let mut later = self.blocks.range(position..);
+            later.next().map(|(first, _)| *first)
+        };
+        match self.block_of(position).or_else(behind) {
+            Some(first) => LogSlice::Block(spans(first)),
+            None => LogSlice::Tail(self.tail_from(position, max, bytes_max)),
+        }
+    }
+
     /// Everything up to `position` dies, but what is held. Whole blocks and the tail are dealt with
     /// here; if a block goes on beyond `position`, its first position is returned, and the queue
     /// calls `mark_dead` for what was live in it from there up to `position`.
@@ -337,7 +403,7 @@ impl Log {
             }
         }
         for dying in self.tail_first..self.next.min(position.saturating_add(1)) {
-            if !self.held.contains(&dying) {
+            if !self.held.contains_key(&dying) {
                 self.kill_in_tail(dying);
             }
         }

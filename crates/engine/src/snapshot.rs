@@ -14,7 +14,7 @@ use thiserror::Error;
 use crate::known;
 
 /// A row of many small entries is closed when it is longer than this.
-const ROW_BYTES: usize = 32 * 1024;
+pub(crate) const ROW_BYTES: usize = 32 * 1024;
 
 /// The first byte of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub(crate) enum Table {
     Transaction = 0x08,
     /// By queue, part, suffix.
     Queue = 0x10,
+    /// By topic, part, suffix.
+    Topic = 0x11,
     /// The catalog's own; what follows the byte is up to it.
     Catalog = 0x20,
 }
@@ -78,7 +80,20 @@ impl Rows {
 
     /// A writer of one queue's rows.
     pub(crate) fn queue(&mut self, queue: QueueId) -> QueueRows<'_> {
-        QueueRows { rows: self, queue }
+        QueueRows {
+            rows: self,
+            table: Table::Queue,
+            queue,
+        }
+    }
+
+    /// A writer of one topic's rows.
+    pub(crate) fn topic(&mut self, topic: QueueId) -> QueueRows<'_> {
+        QueueRows {
+            rows: self,
+            table: Table::Topic,
+            queue: topic,
+        }
     }
 
     /// The rows in order of key.
@@ -88,9 +103,10 @@ impl Rows {
     }
 }
 
-/// Writes the rows of one queue.
+/// Writes the rows of one queue, or of whatever has a log.
 pub(crate) struct QueueRows<'a> {
     rows: &'a mut Rows,
+    table: Table,
     queue: QueueId,
 }
 
@@ -101,7 +117,7 @@ impl QueueRows<'_> {
         key[..8].copy_from_slice(&self.queue.0.to_be_bytes());
         key[8] = part;
         key[9..].copy_from_slice(&suffix.to_be_bytes());
-        self.rows.put(Table::Queue, &key, value);
+        self.rows.put(self.table, &key, value);
     }
 
     /// Adds as many rows of `part`, with suffixes from 0, as the entries need. Each row is whole

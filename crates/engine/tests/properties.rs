@@ -6,6 +6,7 @@
 
 mod model;
 mod steps;
+#[expect(dead_code, reason = "topics.rs uses the rest")]
 mod support;
 
 use std::collections::VecDeque;
@@ -412,7 +413,14 @@ impl World {
         }
         let through = items.last().map_or(0, |item| item.number);
         let source = self.sides[from].node.id.0;
-        self.apply(to, command::Kind::Deliver(proto::Deliver { source, items }));
+        self.apply(
+            to,
+            command::Kind::Deliver(proto::Deliver {
+                source,
+                items,
+                shared: Vec::new(),
+            }),
+        );
         let woken = self.sides[to].node.woken(self.sides[to].queue) > 0;
         let new: Vec<_> = self.sides[from]
             .outbox

@@ -82,5 +82,6 @@ transcripts! {
     retention
     shards
     stream_queues
+    topics
     visibility
 }

@@ -127,8 +127,10 @@ impl Failure {
         };
         match route {
             RouteError::NoSuchQueue => SqsError::queue_does_not_exist().into(),
-            // Streams and tables have words of their own for it, said where they are called.
-            RouteError::NoSuchStream | RouteError::NoSuchTable => AwsError::internal_failure(),
+            // Streams, tables and topics have words of their own for it, said where they are called.
+            RouteError::NoSuchStream | RouteError::NoSuchTable | RouteError::NoSuchTopic => {
+                AwsError::internal_failure()
+            }
             RouteError::Overloaded => AwsError::throttling(),
             RouteError::Unavailable => {
                 debug!(%request_id, action, "no leader answered in time");

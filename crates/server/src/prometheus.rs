@@ -229,7 +229,9 @@ fn write_queues(page: &mut Page, node: &NodeFigures) {
         .stats
         .queues
         .iter()
-        .filter_map(|figures| Some((node.broker.queue(figures.0)?, figures)));
+        .filter_map(|figures| Some((node.broker.queue(figures.0)?, figures)))
+        // Delivery queues have names that no user knows.
+        .filter(|(queue, _)| queue.subscription.is_none());
     let named: Vec<_> = named.collect();
     let name = "levada_queue_messages";
     page.family(

@@ -224,7 +224,7 @@ pub const FILTER_POLICY_BYTES_MAX: usize = 262_144;
 pub const DELIVERY_RETRIES_MAX: u32 = 100;
 /// The longest delay between two of them, and the longest that all of them may take together, in seconds.
 pub const DELIVERY_RETRY_SECS_MAX: u32 = 3_600;
-/// For how long a subscription's confirmation token is good, in milliseconds.
+/// For how long a subscription waits to be confirmed, and its token is good, in milliseconds.
 pub const CONFIRMATION_TOKEN_MS: u64 = 172_800_000;
 /// Topics and subscriptions that one page of a listing holds.
 pub const SNS_LIST_RESULTS: usize = 100;

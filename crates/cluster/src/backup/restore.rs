@@ -102,9 +102,10 @@ fn make(
     let mut queues = 0;
     for summary in &manifest.partitions {
         let state = lay_partition_down(from, summary, &fresh)?;
-        queues += state
-            .catalog()
-            .map_or(0, |catalog| catalog.queues().count());
+        queues += state.catalog().map_or(0, |catalog| {
+            let users = catalog.queues().filter(|row| row.subscription == 0);
+            users.count()
+        });
     }
     drop(fresh);
     let cluster = rand::random::<u64>().max(1);

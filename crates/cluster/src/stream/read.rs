@@ -1,4 +1,4 @@
-//! Records from shards: from this node's own copy as far as it has applied, else from the leader's.
+//! Records from shards, and from archives of topics: from this node's own copy as far as it has applied, else from the leader's.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -262,7 +262,7 @@ async fn answer_ends(
     let request = peer::ShardEndsRequest::decode(body).map_err(malformed)?;
     let log = QueueId(request.log);
     let group = led_for_certain(core, partition).await?;
-    let view = group.read(|p| p.shard(log));
+    let view = group.read(|p| p.readable(log));
     let (horizon, next) = view.map_or((1, 1), |view| (view.horizon, view.next));
     let bytes_taken = view.map_or(0, |view| view.bytes_taken);
     let since = match request.since {
@@ -311,7 +311,7 @@ async fn read_here(
     records_max: usize,
     bytes_max: usize,
 ) -> Result<Option<ShardRead>, RouteError> {
-    let Some(view) = group.read(|p| p.shard(log)) else {
+    let Some(view) = group.read(|p| p.readable(log)) else {
         return Ok(None);
     };
     let mut next = from.max(view.horizon);
@@ -320,6 +320,9 @@ async fn read_here(
     let mut is_full = false;
     while !is_full && next < view.next {
         let (max, bytes_left) = (records_max - records.len(), bytes_max.saturating_sub(bytes));
+        if max == 0 {
+            break;
+        }
         let slice = group.read(|p| p.shard_slice(log, next, max, bytes_left));
         let encoded = match slice {
             Some(LogSlice::Tail(encoded)) => encoded,
@@ -339,7 +342,8 @@ async fn read_here(
             None => Vec::new(),
         };
         if encoded.is_empty() {
-            break;
+            // Of the rest nothing is kept, as in a topic's archive.
+            next = view.next;
         }
         for record in encoded {
             let size = record.len().max(RECORD_BYTES_MIN);

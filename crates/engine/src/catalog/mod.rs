@@ -1,4 +1,4 @@
-//! The catalog: queues, streams, tables, move tasks and members, as partition 0 holds them.
+//! The catalog: queues, streams, tables, topics, move tasks and members, as partition 0 holds them.
 //!
 //! A row names what exists; the partitions hold the messages. Every change goes through
 //! [`Catalog::apply`], called by the partition; the gateway and the cluster only read.
@@ -17,6 +17,7 @@ mod streams;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod topics;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -29,6 +30,7 @@ use crate::proto;
 pub(crate) use attributes::is_fifo;
 pub use attributes::{RedrivePolicy, attribute, default_of, redrive_policy};
 pub use placement::PARTITIONS_MAX;
+pub use topics::{SUBSCRIPTIONS_DROPPED_MAX, Subscription, SubscriptionCounts};
 
 /// What partition 0 knows besides messages.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,7 +42,7 @@ pub struct Catalog {
     /// Names of queues that were deleted lately, and the same by time so that they can be forgotten.
     deleted: BTreeMap<Name, Timestamp>,
     deleted_by_time: BTreeSet<(Timestamp, Name)>,
-    /// How many queues, shards and tables have a part in each partition.
+    /// How many queues, shards, tables and topics have a part in each partition.
     parts: BTreeMap<u32, usize>,
     next_queue: u64,
     move_tasks: BTreeMap<u64, proto::MoveTaskRow>,
@@ -50,6 +52,7 @@ pub struct Catalog {
     members: members::Members,
     streams: streams::Streams,
     tables: tables::Tables,
+    topics: topics::Topics,
 }
 
 impl Default for Catalog {
@@ -68,6 +71,7 @@ impl Default for Catalog {
             members: members::Members::default(),
             streams: streams::Streams::default(),
             tables: tables::Tables::default(),
+            topics: topics::Topics::default(),
         }
     }
 }
@@ -123,12 +127,12 @@ impl Catalog {
         self.queues.get(self.by_name.get(&Name::of_arn(arn))?)
     }
 
-    /// How many queues, shards and tables have a part in the partition.
+    /// How many queues, shards, tables and topics have a part in the partition.
     pub fn parts_in(&self, partition: PartitionId) -> usize {
         self.parts.get(&partition.0).copied().unwrap_or(0)
     }
 
-    /// Every queue, by id.
+    /// Every queue, by id; delivery queues, too.
     pub fn queues(&self) -> impl Iterator<Item = &proto::QueueRow> {
         self.queues.values()
     }
@@ -173,7 +177,7 @@ impl Catalog {
         self.deleted.get(&Name::new(account, region, name)).copied()
     }
 
-    /// The number that the next queue, stream, shard's log or table will have.
+    /// The number that the next queue, stream, shard's log, table, topic or subscription will have.
     pub fn next_queue_id(&self) -> QueueId {
         QueueId(self.next_queue)
     }
@@ -243,11 +247,37 @@ impl Catalog {
                 .set_table(at, c, effects)
                 .map(proto::catalog_outcome::Kind::Table),
             Some(Kind::DropTable(c)) => self.drop_table(&c, effects).map(done),
+            Some(Kind::SetTopic(c)) => self
+                .set_topic(at, c, effects)
+                .map(proto::catalog_outcome::Kind::Topic),
+            Some(Kind::DropTopic(c)) => self.drop_topic(&c, effects).map(done),
+            Some(Kind::SetSubscription(c)) => self
+                .set_subscription(at, c, effects)
+                .map(proto::catalog_outcome::Kind::Subscription),
+            Some(Kind::DropSubscription(c)) => self.drop_subscription(&c, effects).map(done),
             None => Err(proto::CatalogRefusal::Unspecified),
         };
         let kind = result.unwrap_or_else(|why| proto::catalog_outcome::Kind::Refusal(why as i32));
         proto::CatalogOutcome { kind: Some(kind) }
     }
+}
+
+/// What an account has in a region, in order of name, from the first one behind `after`.
+fn after_name<'a>(
+    names: &'a BTreeMap<Name, u64>,
+    account: &str,
+    region: &str,
+    after: Option<&str>,
+) -> impl Iterator<Item = u64> + use<'a> {
+    let first = Name::new(account, region, "");
+    let from = match after {
+        Some(after) => Bound::Excluded(Name::new(account, region, after)),
+        None => Bound::Included(first.clone()),
+    };
+    names
+        .range((from, Bound::Unbounded))
+        .take_while(move |(name, _)| name.0.starts_with(&*first.0))
+        .map(|(_, number)| *number)
 }
 
 fn queue_outcome(row: proto::QueueRow) -> proto::catalog_outcome::Kind {

@@ -60,6 +60,7 @@ impl Catalog {
             created_at: at.as_millis(),
             modified_at: at.as_millis(),
             purged_at: 0,
+            subscription: 0,
         };
         self.next_queue += 1;
         effects.catalog_queues.push(QueueId(row.queue));
@@ -77,6 +78,10 @@ impl Catalog {
         queue: u64,
         effects: &mut Effects,
     ) -> Result<(), Refusal> {
+        let row = self.queues.get(&queue);
+        // A delivery queue goes with its subscription.
+        row.filter(|row| row.subscription == 0)
+            .ok_or(Refusal::NoSuchQueue)?;
         let row = self.queues.remove(&queue).ok_or(Refusal::NoSuchQueue)?;
         let name = Name::of_row(&row);
         self.by_name.remove(&name);
@@ -211,8 +216,12 @@ impl Catalog {
         }
     }
 
-    /// Enters a row's name and redrive target. The caller has taken out those of the row before it.
+    /// Enters a row's name and redrive target. The caller has taken out those of the row before it. A delivery queue has
+    /// neither.
     pub(super) fn index(&mut self, row: &proto::QueueRow) {
+        if row.subscription != 0 {
+            return;
+        }
         self.by_name.insert(Name::of_row(row), row.queue);
         if let Some(policy) = redrive_policy(row) {
             let target = Name::of_arn(&policy.target);
@@ -224,7 +233,7 @@ impl Catalog {
     }
 
     fn unindex_redrive(&mut self, row: &proto::QueueRow) {
-        let Some(policy) = redrive_policy(row) else {
+        let Some(policy) = redrive_policy(row).filter(|_| row.subscription == 0) else {
             return;
         };
         let target = Name::of_arn(&policy.target);

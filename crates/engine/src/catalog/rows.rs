@@ -5,13 +5,15 @@
 //! 'h'                         CatalogHead
 //! 'm' task    u64 big-endian  MoveTaskRow
 //! 'n' node    u64 big-endian  MemberRow
+//! 'o' topic   u64 big-endian  TopicRow
 //! 'p' partition u32 big-endian PartitionRow
 //! 'q' queue   u64 big-endian  QueueRow
 //! 's' stream  u64 big-endian  StreamRow
 //! 't' table   u64 big-endian  TableRow
+//! 'u' first   u64 big-endian  SubscriptionRows, many in a row: a million rows would cost more than what is in them
 //! ```
 //!
-//! Indices are built anew from the rows, which may come in any order.
+//! Indices are built anew from the rows, which come in order: topics before their subscriptions.
 
 use bytes::Bytes;
 use levada_types::Timestamp;
@@ -19,7 +21,7 @@ use prost::Message;
 
 use super::{Catalog, Name};
 use crate::proto;
-use crate::snapshot::{RestoreError, Rows, Table, decode};
+use crate::snapshot::{ROW_BYTES, RestoreError, Rows, Table, decode};
 
 impl Catalog {
     /// Writes rows of `Table::Catalog`.
@@ -66,6 +68,23 @@ impl Catalog {
             .rows
             .iter()
             .for_each(|(id, row)| put(&key(b"t", id), row.encode_to_vec()));
+        self.topics
+            .rows
+            .iter()
+            .for_each(|(id, topic)| put(&key(b"o", id), topic.row.encode_to_vec()));
+        let mut some = proto::SubscriptionRows::default();
+        let mut bytes = 0;
+        for (id, row) in &self.topics.subscriptions {
+            let row = row.to_row();
+            bytes += row.encoded_len();
+            some.rows.push(row);
+            if bytes >= ROW_BYTES || Some(id) == self.topics.subscriptions.keys().next_back() {
+                let first = some.rows.first().map_or(0, |row| row.subscription);
+                put(&key(b"u", &first), some.encode_to_vec());
+                some.rows.clear();
+                bytes = 0;
+            }
+        }
     }
 
     /// Reads one row; `key` is what follows the table's byte.
@@ -113,6 +132,13 @@ impl Catalog {
                 self.count_shards(stream, true);
             }
             Some(b't') => self.load_table(decode(value, "table")?),
+            Some(b'o') => self.load_topic(decode(value, "topic")?),
+            Some(b'u') => {
+                let some: proto::SubscriptionRows = decode(value, "subscription")?;
+                for row in &some.rows {
+                    self.load_subscription(row)?;
+                }
+            }
             _ => return Err(RestoreError::Row("catalog row of an unknown kind")),
         }
         Ok(())

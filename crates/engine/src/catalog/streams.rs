@@ -5,11 +5,10 @@
 //! opened a second later than its parents at least, so that its sequence numbers are greater.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 
 use levada_types::{LogId, QueueId, Timestamp};
 
-use super::{Catalog, Name};
+use super::{Catalog, Name, after_name};
 use crate::effects::Effects;
 use crate::proto::{self, CatalogRefusal as Refusal, StreamQueueRow, StreamRow};
 
@@ -101,7 +100,7 @@ impl Catalog {
         wanted: impl Fn(&StreamRow) -> bool,
     ) -> Vec<(&StreamRow, &StreamQueueRow)> {
         let names = &self.streams.queues_by_name;
-        of_account(names, account, region, after)
+        after_name(names, account, region, after)
             .filter_map(|number| self.stream_queue(number))
             .filter(|(stream, _)| wanted(stream))
             .take(max)
@@ -121,29 +120,11 @@ impl Catalog {
         after: Option<&str>,
         max: usize,
     ) -> Vec<&StreamRow> {
-        of_account(&self.streams.by_name, account, region, after)
+        after_name(&self.streams.by_name, account, region, after)
             .filter_map(|id| self.stream(id))
             .take(max)
             .collect()
     }
-}
-
-/// What an account has in a region, in order of name, from the first one behind `after`.
-fn of_account<'a>(
-    names: &'a BTreeMap<Name, u64>,
-    account: &str,
-    region: &str,
-    after: Option<&str>,
-) -> impl Iterator<Item = u64> + use<'a> {
-    let first = Name::new(account, region, "");
-    let from = match after {
-        Some(after) => Bound::Excluded(Name::new(account, region, after)),
-        None => Bound::Included(first.clone()),
-    };
-    names
-        .range((from, Bound::Unbounded))
-        .take_while(move |(name, _)| name.0.starts_with(&*first.0))
-        .map(|(_, number)| *number)
 }
 
 impl Catalog {

@@ -1,4 +1,4 @@
-//! What was sent to a FIFO queue in the last five minutes, by deduplication id.
+//! What was sent to a FIFO queue, or published to a FIFO topic, in the last five minutes, by deduplication id.
 //!
 //! The window runs from the first send and is not prolonged by a duplicate; it outlives the message,
 //! its deletion and a purge. A duplicate is answered with the first message's own id and position.
@@ -16,10 +16,10 @@ use crate::snapshot::{Reader, RestoreError, Writer};
 use crate::transfer::spread_of_position;
 
 /// A hash of a deduplication id, and of the group if the scope is the group.
-pub(super) type Key = [u8; 16];
+pub(crate) type Key = [u8; 16];
 
 /// The key of a send; `None` if it has no deduplication id, which only a transfer leaves out.
-pub(super) fn key_of(deduplication: &[u8], group: Option<&str>) -> Option<Key> {
+pub(crate) fn key_of(deduplication: &[u8], group: Option<&str>) -> Option<Key> {
     let id: Key = deduplication.try_into().ok()?;
     let Some(group) = group else { return Some(id) };
     let hash = Sha256::new()
@@ -31,9 +31,9 @@ pub(super) fn key_of(deduplication: &[u8], group: Option<&str>) -> Option<Key> {
 
 /// The message that was sent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct First {
-    pub(super) position: u64,
-    pub(super) message_id: [u8; 16],
+pub(crate) struct First {
+    pub(crate) position: u64,
+    pub(crate) message_id: [u8; 16],
 }
 
 #[derive(Debug)]
@@ -51,7 +51,7 @@ struct Moment {
 
 /// The table of one queue's part in one partition.
 #[derive(Debug, Default)]
-pub(super) struct Deduplication {
+pub(crate) struct Deduplication {
     /// In order of their sends.
     entries: VecDeque<Entry>,
     /// When the entries were sent, run by run.
@@ -71,7 +71,7 @@ fn hash_of(key: &Key) -> u64 {
 
 impl Deduplication {
     /// The message with this key, if it was sent less than five minutes ago.
-    pub(super) fn first(&self, key: &Key) -> Option<First> {
+    pub(crate) fn first(&self, key: &Key) -> Option<First> {
         let same = |number: &u32| self.entry(*number).is_some_and(|entry| entry.key == *key);
         let number = self.numbers.find(hash_of(key), same)?;
         Some(self.entry(*number)?.first)
@@ -83,7 +83,7 @@ impl Deduplication {
     }
 
     /// Notes a first send. `at` never runs back, and there is no entry of this key.
-    pub(super) fn insert(&mut self, at: Timestamp, key: Key, first: First) {
+    pub(crate) fn insert(&mut self, at: Timestamp, key: Key, first: First) {
         let Ok(place) = u32::try_from(self.entries.len()) else {
             return; // four billion sends in five minutes are beyond any machine
         };
@@ -101,7 +101,7 @@ impl Deduplication {
     }
 
     /// Forgets what was sent five minutes ago or earlier.
-    pub(super) fn forget(&mut self, at: Timestamp) {
+    pub(crate) fn forget(&mut self, at: Timestamp) {
         let old = |moment: &Moment| at.millis_since(moment.at) >= limits::DEDUPLICATION_WINDOW_MS;
         if self.moments.back().is_some_and(old) {
             *self = Self::default(); // gives the memory back, too
@@ -129,7 +129,7 @@ impl Deduplication {
     }
 
     /// When the last window ends.
-    pub(super) fn last_end(&self) -> Option<Timestamp> {
+    pub(crate) fn last_end(&self) -> Option<Timestamp> {
         Some(
             self.moments
                 .back()?
@@ -139,7 +139,7 @@ impl Deduplication {
     }
 
     /// Every entry, in order of time, for a snapshot.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Timestamp, &Key, &First)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Timestamp, &Key, &First)> {
         let times = self
             .moments
             .iter()
@@ -150,7 +150,7 @@ impl Deduplication {
     }
 
     /// Writes one entry.
-    pub(super) fn write(w: &mut Writer, (at, key, first): (Timestamp, &Key, &First)) {
+    pub(crate) fn write(w: &mut Writer, (at, key, first): (Timestamp, &Key, &First)) {
         w.time(at);
         w.bytes(key);
         w.u64(first.position);
@@ -158,7 +158,7 @@ impl Deduplication {
     }
 
     /// Reads the next entry.
-    pub(super) fn restore(&mut self, r: &mut Reader<'_>) -> Result<(), RestoreError> {
+    pub(crate) fn restore(&mut self, r: &mut Reader<'_>) -> Result<(), RestoreError> {
         const BAD: RestoreError = RestoreError::Row("deduplication table");
         let at = r.time()?;
         let key = r.bytes()?.try_into().map_err(|_| BAD)?;

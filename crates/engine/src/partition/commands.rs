@@ -6,6 +6,7 @@ use levada_types::{PartitionId, QueueId, Timestamp};
 
 use super::Partition;
 use super::queue::Queue;
+use super::topics::Kind;
 use crate::effects::Effects;
 use crate::proto::{
     self, ChangeVisibility, ChangeVisibilityOutcome, Claimed, Delete, DeleteOutcome, Deliver,
@@ -13,7 +14,7 @@ use crate::proto::{
     Send, SendOutcome, command, outcome,
 };
 use crate::shard::Shard;
-use crate::transfer::{OutboxKind, pick};
+use crate::transfer::{OutboxKind, pick, published};
 use crate::turn::DeadLetter;
 
 impl Partition {
@@ -40,6 +41,9 @@ impl Partition {
             command::Kind::ConfigureTable(c) => self.configure_table(c.config),
             command::Kind::WriteItems(c) => self.write_items(c),
             command::Kind::RestoreRecords(c) => self.restore_records(&c, fx),
+            command::Kind::ConfigureTopic(c) => self.configure_topic(c.config, fx),
+            command::Kind::Publish(c) => self.publish(c, fx),
+            command::Kind::Replay(c) => self.replay(c, fx),
         }
         .unwrap_or_else(outcome::Kind::Misconfigured)
     }
@@ -182,8 +186,7 @@ impl Partition {
             return Ok(done());
         };
         let id = QueueId(config.queue);
-        let is_other = self.shards.contains_key(&id) || self.tables.contains_key(&id);
-        if is_other || self.dropped.contains_key(&id) {
+        if self.is_another_kind(id, Kind::Queue) || self.dropped.contains_key(&id) {
             return Err(self.misconfigured(id.0));
         }
         match self.queues.get_mut(&id) {
@@ -231,8 +234,7 @@ impl Partition {
             return Ok(done());
         };
         let id = QueueId(config.log);
-        let is_other = self.queues.contains_key(&id) || self.tables.contains_key(&id);
-        if is_other || self.dropped.contains_key(&id) {
+        if self.is_another_kind(id, Kind::Shard) || self.dropped.contains_key(&id) {
             return Err(self.misconfigured(id.0));
         }
         let shard = match self.shards.entry(id) {
@@ -251,7 +253,7 @@ impl Partition {
         ))
     }
 
-    /// Forgets a queue, a shard or a table, what it holds, and what of it waits in an outbox.
+    /// Forgets a queue, a shard, a table or a topic, what it holds, and what of it waits in an outbox.
     fn drop_queue(&mut self, id: QueueId, fx: &mut Effects) -> outcome::Kind {
         if let Some(shard) = self.shards.remove(&id) {
             if let Some(due) = shard.due {
@@ -261,6 +263,13 @@ impl Partition {
             self.note_queues(id);
         }
         self.tables.remove(&id);
+        if let Some(topic) = self.topics.remove(&id) {
+            if let Some(due) = topic.due {
+                self.due.remove(&(due, id));
+            }
+            topic.log.drop_all(fx);
+            self.transfers.drop_source(id);
+        }
         if let Some(queue) = self.queues.remove(&id) {
             if let Some(due) = queue.due {
                 self.due.remove(&(due, id));
@@ -285,7 +294,12 @@ impl Partition {
                 continue;
             }
             let dropped = self.dropped.contains_key(&QueueId(item.queue));
-            if let Some(record) = item.record.filter(|_| !dropped) {
+            let place = item.shared.checked_sub(1).map(|place| place as usize);
+            let shared = place.and_then(|place| c.shared.get(place));
+            if let Some(record) = shared.filter(|_| !dropped) {
+                let record = published(record, item.queue, &item.suffix);
+                self.on_queue(item.queue, 0, |q, at| q.take_published(at, fx, record))?;
+            } else if let Some(record) = item.record.filter(|_| !dropped) {
                 self.on_queue(item.queue, 0, |queue, at| queue.deliver(at, fx, record))?;
             }
             self.transfers.set_applied(source, item.number);
@@ -295,14 +309,19 @@ impl Partition {
 
     /// Lets go of what a destination has applied.
     fn delivered(&mut self, c: &Delivered, fx: &mut Effects) -> outcome::Kind {
-        for (queue, position) in self
-            .transfers
-            .delivered(PartitionId(c.destination), c.through)
-        {
-            if let Some(q) = self.queues.get_mut(&queue) {
-                q.log.release(position, fx);
+        let destination = PartitionId(c.destination);
+        for item in self.transfers.delivered(destination, c.through) {
+            let from = item.from_queue;
+            if let Some(queue) = self.queues.get_mut(&from) {
+                queue.log.release(item.position, fx);
+            } else if let Some(topic) = self.topics.get_mut(&from) {
+                let is_original = match item.kind {
+                    OutboxKind::Publish { is_original, .. } => is_original,
+                    OutboxKind::DeadLetter { .. } | OutboxKind::Move { .. } => false,
+                };
+                topic.let_go(item.position, is_original, fx);
             }
-            self.reschedule(queue);
+            self.reschedule(from);
         }
         done()
     }

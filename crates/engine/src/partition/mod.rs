@@ -1,4 +1,4 @@
-//! A partition: its queues, shards, tables, transfers and remembered outcomes; partition 0's catalog too.
+//! A partition: its queues, shards, tables, topics, transfers and remembered outcomes; partition 0's catalog too.
 //!
 //! `apply` is deterministic and never fails: bad commands get an outcome that says so. The replica
 //! calls it for each committed entry, and the reads in `reads.rs` on the leader.
@@ -9,6 +9,7 @@ mod reads;
 mod rows;
 mod stream_queue;
 mod tables;
+mod topics;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +21,7 @@ use crate::proto::{Outcome, Proposal, command, outcome};
 use crate::remembered::{Remembered, Seen};
 use crate::shard::Shard;
 use crate::table::{Table, Transactions};
+use crate::topic::Topic;
 use crate::transfer::Transfers;
 use queue::Queue;
 
@@ -39,10 +41,13 @@ pub struct Partition {
     shards: BTreeMap<LogId, Shard>,
     /// Tables; no queue or shard has the number of one.
     tables: BTreeMap<QueueId, Table>,
+    /// Parts of topics; nothing else has the number of one.
+    topics: BTreeMap<LogId, Topic>,
     transactions: Transactions,
     /// Queues on streams, by number: the shards here that they read. `Shard::queues` mirrors it.
     stream_queues: BTreeMap<u64, BTreeSet<LogId>>,
-    /// Logs by the time at which `advance` has something to do for them; `Queue::due` and `Shard::due` mirror it.
+    /// Logs by the time at which `advance` has something to do for them; `Queue::due` and its like
+    /// mirror it.
     due: BTreeSet<(Timestamp, LogId)>,
     dropped: BTreeMap<QueueId, Timestamp>,
     /// `dropped` by time.
@@ -62,6 +67,7 @@ impl Partition {
             queues: BTreeMap::new(),
             shards: BTreeMap::new(),
             tables: BTreeMap::new(),
+            topics: BTreeMap::new(),
             transactions: Transactions::default(),
             stream_queues: BTreeMap::new(),
             due: BTreeSet::new(),
@@ -158,6 +164,8 @@ impl Partition {
                 queue.advance(self.at, effects);
             } else if let Some(shard) = self.shards.get_mut(&log) {
                 shard.advance(self.at, effects);
+            } else if let Some(topic) = self.topics.get_mut(&log) {
+                topic.advance(self.at, effects);
             }
             self.reschedule(log);
         }
@@ -169,6 +177,8 @@ impl Partition {
             (queue.next_due(), &mut queue.due)
         } else if let Some(shard) = self.shards.get_mut(&log) {
             (shard.next_due(), &mut shard.due)
+        } else if let Some(topic) = self.topics.get_mut(&log) {
+            (topic.next_due(), &mut topic.due)
         } else {
             return;
         };

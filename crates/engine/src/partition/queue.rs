@@ -78,6 +78,22 @@ impl Queue {
         with_turn!(self, at, fx, deliver(record));
     }
 
+    /// Adds what was published, as if it were sent; but a FIFO queue does not look for duplicates, which was done where it
+    /// was published: within five minutes there, and however long it was on its way.
+    pub(super) fn take_published(&mut self, at: Timestamp, fx: &mut Effects, record: Record) {
+        if self.config.fifo {
+            self.deliver(at, fx, record);
+            return;
+        }
+        let message = NewMessage {
+            message_id: record.message_id,
+            payload: record.payload,
+            group: record.group,
+            ..NewMessage::default()
+        };
+        self.send(at, fx, message);
+    }
+
     pub(super) fn receive(&mut self, at: Timestamp, fx: &mut Effects, r: &Receive) -> Received {
         with_turn!(self, at, fx, receive(r))
     }

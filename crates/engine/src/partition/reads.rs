@@ -7,6 +7,7 @@ use levada_types::{LogId, PartitionId, QueueId, Timestamp};
 use super::Partition;
 use crate::catalog::Catalog;
 use crate::effects::BlockRef;
+use crate::log::Log;
 use crate::transfer::OutboxItem;
 use crate::view::{Location, LogSlice, QueueView, ShardView};
 
@@ -48,7 +49,22 @@ impl Partition {
         self.shards.keys().copied()
     }
 
-    /// Records of a shard from `position` on, which is not before its horizon: as many as are in memory, up to `max`
+    /// The archive of a topic, as a shard's log is; `None` if the topic has no part here.
+    pub fn archive(&self, topic: LogId) -> Option<ShardView> {
+        self.topics.get(&topic).map(|topic| topic.view())
+    }
+
+    /// A shard's log, or a topic's archive: what is read by position.
+    pub fn readable(&self, log: LogId) -> Option<ShardView> {
+        self.shard(log).or_else(|| self.archive(log))
+    }
+
+    fn log_to_read(&self, log: LogId) -> Option<&Log> {
+        let shard = self.shards.get(&log).map(|shard| &shard.log);
+        shard.or_else(|| Some(&self.topics.get(&log)?.log))
+    }
+
+    /// Records of a shard or an archive from `position` on, which is not before its horizon: as many as are in memory, up to `max`
     /// and `bytes_max` (but one), or the block in which they begin.
     pub fn shard_slice(
         &self,
@@ -57,17 +73,13 @@ impl Partition {
         max: usize,
         bytes_max: usize,
     ) -> Option<LogSlice> {
-        let log = &self.shards.get(&log)?.log;
-        Some(match log.locate(position) {
-            Some(Location::Block(block)) => LogSlice::Block(block),
-            _ => LogSlice::Tail(log.tail_from(position, max, bytes_max)),
-        })
+        Some(self.log_to_read(log)?.slice(position, max, bytes_max))
     }
 
-    /// Between which two positions the first record of a shard is that arrived at `at` or later; see
+    /// Between which two positions the first record of a shard or an archive is that arrived at `at` or later; see
     /// `Log::first_since`.
     pub fn shard_since(&self, log: LogId, at: Timestamp) -> Option<(u64, u64)> {
-        Some(self.shards.get(&log)?.log.first_since(at))
+        Some(self.log_to_read(log)?.first_since(at))
     }
 
     /// Every queue that has a part here, in order.
@@ -85,7 +97,7 @@ impl Partition {
     pub fn locate(&self, queue: QueueId, position: u64) -> Option<Location> {
         match self.queues.get(&queue) {
             Some(queue) => queue.log.locate(position),
-            None => self.shards.get(&queue)?.log.locate(position),
+            None => self.log_to_read(queue)?.locate(position),
         }
     }
 
@@ -103,6 +115,7 @@ impl Partition {
             .values()
             .map(|queue| &queue.log)
             .chain(self.shards.values().map(|shard| &shard.log))
+            .chain(self.topics.values().map(|topic| &topic.log))
             .flat_map(|log| log.blocks())
             .collect();
         blocks.sort_unstable();
@@ -116,7 +129,17 @@ impl Partition {
 
     /// The first `max` items for a partition, by number.
     pub fn outbox(&self, to: PartitionId, max: usize) -> Vec<OutboxItem> {
-        self.transfers.items(to, max)
+        self.transfers.items(to, 0, max)
+    }
+
+    /// The same behind a number.
+    pub fn outbox_after(&self, to: PartitionId, after: u64, max: usize) -> Vec<OutboxItem> {
+        self.transfers.items(to, after, max)
+    }
+
+    /// How many items wait for whatever partition.
+    pub fn outbox_waiting(&self) -> usize {
+        self.transfers.waiting()
     }
 
     /// How many items wait for a partition.

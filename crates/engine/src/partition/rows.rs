@@ -6,12 +6,14 @@ use prost::Message;
 
 use super::Partition;
 use super::queue::{Index, Queue, index};
+use super::topics::Kind;
 use crate::log::{PART_BLOCKS, PART_HEADER, PART_TAIL, PART_TIMES};
-use crate::proto::{QueueConfig, ShardConfig, TableConfig};
+use crate::proto::{QueueConfig, ShardConfig, TableConfig, TopicConfig};
 use crate::shard::queue::PART_EXPIRED;
 use crate::shard::{PART_SHARD, PART_SHARD_STATE, Shard};
 use crate::snapshot::{Reader, RestoreError, Rows, Table, Writer, decode, key_part};
 use crate::table::{self, PART_TABLE, PART_TABLE_ROWS};
+use crate::topic::{self, Topic};
 
 /// The version of the rows' format.
 const FORMAT: u64 = 1;
@@ -47,6 +49,9 @@ impl Partition {
         self.transactions.encode(&mut rows);
         for (id, table) in &self.tables {
             table.encode(&mut rows.queue(*id));
+        }
+        for (id, topic) in &self.topics {
+            topic.encode(&mut rows.topic(*id));
         }
         if let Some(catalog) = &self.catalog {
             catalog.encode(&mut rows);
@@ -91,7 +96,7 @@ impl Partition {
     }
 
     fn load_row(&mut self, table: u8, key: &[u8], value: &Bytes) -> Result<(), RestoreError> {
-        const TABLES: [Table; 9] = [
+        const TABLES: [Table; 10] = [
             Table::Lane,
             Table::Answer,
             Table::Dropped,
@@ -100,6 +105,7 @@ impl Partition {
             Table::Inbox,
             Table::Transaction,
             Table::Queue,
+            Table::Topic,
             Table::Catalog,
         ];
         let table = TABLES
@@ -121,6 +127,7 @@ impl Partition {
             }
             Table::Transaction => self.transactions.load(key, value),
             Table::Queue => self.load_queue_row(key, value),
+            Table::Topic => self.load_topic_row(key, value),
             Table::Catalog => match &mut self.catalog {
                 Some(catalog) => catalog.load(key, value),
                 None => Err(RestoreError::Row("catalog")),
@@ -179,14 +186,40 @@ impl Partition {
         }
     }
 
+    fn load_topic_row(&mut self, key: &[u8], value: &Bytes) -> Result<(), RestoreError> {
+        let id = QueueId(u64::from_be_bytes(key_part(key, 0, "topic")?));
+        let [part] = key_part(key, 8, "topic")?;
+        let suffix = u64::from_be_bytes(key_part(key, 9, "topic")?);
+        if part == topic::PART_CONFIG {
+            let config: TopicConfig = decode(value, "topic")?;
+            if config.topic != id.0 || self.is_another_kind(id, Kind::Topic) {
+                return Err(RestoreError::Row("topic"));
+            }
+            self.topics.insert(id, Topic::new(config));
+            return Ok(());
+        }
+        let topic = self.topics.get_mut(&id).ok_or(RestoreError::Row("topic"))?;
+        topic.load(part, suffix, value)
+    }
+
     /// Rebuilds what is derived from the rows.
     fn finish_load(&mut self) -> Result<(), RestoreError> {
-        for (queue, position) in self.transfers.sources() {
-            let queue = self
-                .queues
-                .get_mut(&queue)
-                .ok_or(RestoreError::Row("transfer"))?;
-            queue.log.hold(position);
+        for (from, position) in self.transfers.sources() {
+            let log = match self.queues.get_mut(&from) {
+                Some(queue) => &mut queue.log,
+                None => {
+                    let topic = self.topics.get_mut(&from);
+                    &mut topic.ok_or(RestoreError::Row("transfer"))?.log
+                }
+            };
+            log.hold(position);
+        }
+        let ids: Vec<LogId> = self.topics.keys().copied().collect();
+        for id in ids {
+            if let Some(topic) = self.topics.get_mut(&id) {
+                topic.finish_load()?;
+            }
+            self.reschedule(id);
         }
         let ids: Vec<QueueId> = self.queues.keys().copied().collect();
         for id in ids {

@@ -6,6 +6,7 @@ use levada_types::QueueId;
 use levada_types::limits::PARTITION_TABLES_BYTES_MAX;
 
 use super::Partition;
+use super::topics::Kind;
 use crate::proto::{
     Done, Misconfigured, Misread, QueryTable, ReadItems, ReadItemsReply, TableConfig, TablePage,
     TableSizeReply, TokenResult, WriteItems, WriteItemsOutcome, WriteResult, WriteStatus, outcome,
@@ -21,8 +22,7 @@ impl Partition {
             return Ok(outcome::Kind::Done(Done {}));
         };
         let id = QueueId(config.table);
-        let is_other = self.queues.contains_key(&id) || self.shards.contains_key(&id);
-        if is_other || self.dropped.contains_key(&id) {
+        if self.is_another_kind(id, Kind::Table) || self.dropped.contains_key(&id) {
             return Err(self.misconfigured(id.0));
         }
         match self.tables.get_mut(&id) {

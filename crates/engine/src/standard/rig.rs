@@ -7,11 +7,11 @@ use levada_types::{PartitionId, QueueId, Timestamp};
 use prost::Message;
 
 use crate::proto::{
-    ChangeVisibility, Claimed, Command, ConfigureQueue, Delete, Deliver, Delivered, NewMessage,
+    ChangeVisibility, Claimed, Command, ConfigureQueue, Delete, Delivered, NewMessage,
     NewVisibility, Outcome, Proposal, QueueConfig, ReceiptRef, Receive, ReceiveOutcome, Record,
-    Send, Tick, TransferItem, VisibilityResult, command, outcome,
+    Send, Tick, VisibilityResult, command, outcome,
 };
-use crate::{BlockRef, Effects, Location, Partition};
+use crate::{BlockRef, Effects, Location, Partition, Shipment};
 
 pub(super) const Q: QueueId = QueueId(7);
 pub(super) const DLQ: QueueId = QueueId(8);
@@ -201,19 +201,13 @@ impl Rig {
 
     /// Ships everything in the outbox for `to` to this same partition as if from itself.
     pub(super) fn ship(&mut self) {
-        let items = self.p.outbox(HOME, 100);
-        let through = items.last().unwrap().number;
-        let items: Vec<TransferItem> = items
-            .into_iter()
-            .map(|item| {
-                let record = self.record(item.from_queue, item.position);
-                item.into_transfer(record)
-            })
-            .collect();
-        let deliver = Deliver {
-            source: HOME.0,
-            items,
-        };
+        let mut shipment = Shipment::from(HOME);
+        for item in self.p.outbox(HOME, 100) {
+            let record = self.record(item.from_queue, item.position);
+            shipment.add(item, Some(record));
+        }
+        let through = shipment.through();
+        let deliver = shipment.into_command();
         for _ in 0..2 {
             let outcome = self.run(command::Kind::Deliver(deliver.clone()));
             assert!(matches!(outcome, outcome::Kind::Done(_)), "{outcome:?}");

@@ -316,9 +316,14 @@ fn a_delivery_stops_at_an_unknown_queue_and_goes_past_a_dropped_one() {
             dead_letter_source: 1,
             ..Record::default()
         }),
+        ..TransferItem::default()
     };
     let items = vec![item(1, Q), item(2, DLQ), item(3, Q)];
-    let deliver = command::Kind::Deliver(Deliver { source: 5, items });
+    let deliver = command::Kind::Deliver(Deliver {
+        source: 5,
+        items,
+        ..Deliver::default()
+    });
     let refused = Misconfigured {
         queue: DLQ.0,
         have_version: 0,

@@ -1,6 +1,7 @@
 //! Commands of any content in any order, and rows of any content: an answer, never a panic.
 
 mod tables;
+mod topics;
 
 use levada_engine::proto::{self, catalog, command};
 use levada_engine::{Effects, Partition};
@@ -9,11 +10,12 @@ use proptest::prelude::*;
 use prost::Message;
 
 use tables::on_table;
+use topics::{on_topic, topics_of_catalog};
 
 /// Numbers that things are broken by.
 fn number() -> BoxedStrategy<u64> {
     prop_oneof![
-        6 => 0..4_u64,
+        6 => 0..5_u64,
         2 => 0..2_000_u64,
         1 => prop_oneof![Just(u64::MAX), Just(u64::MAX - 1), Just(1 << 63), Just(u64::from(u32::MAX))],
         1 => any::<u64>(),
@@ -220,16 +222,31 @@ fn transfer() -> BoxedStrategy<command::Kind> {
             }
         },
     );
-    let item =
-        (number(), number(), prop::option::of(record)).prop_map(|(number, queue, record)| {
-            proto::TransferItem {
+    let item = (
+        number(),
+        number(),
+        prop::option::of(record.clone()),
+        small(),
+        bytes(),
+    )
+        .prop_map(
+            |(number, queue, record, shared, suffix)| proto::TransferItem {
                 number,
                 queue,
                 record,
-            }
+                shared,
+                suffix,
+            },
+        );
+    let shared = prop::collection::vec(record, 0..2);
+    let deliver =
+        (small(), prop::collection::vec(item, 0..4), shared).prop_map(|(source, items, shared)| {
+            command::Kind::Deliver(proto::Deliver {
+                source,
+                items,
+                shared,
+            })
         });
-    let deliver = (small(), prop::collection::vec(item, 0..4))
-        .prop_map(|(source, items)| command::Kind::Deliver(proto::Deliver { source, items }));
     let delivered = (small(), number()).prop_map(|(destination, through)| {
         command::Kind::Delivered(proto::Delivered {
             destination,
@@ -339,6 +356,7 @@ fn on_catalog() -> BoxedStrategy<catalog::Kind> {
         1 => number().prop_map(|queue| catalog::Kind::DeleteQueue(proto::DeleteQueue { queue })),
         1 => number().prop_map(|queue| catalog::Kind::NotePurge(proto::NotePurge { queue })),
         1 => number().prop_map(|node| catalog::Kind::RemoveMember(proto::RemoveMember { node })),
+        4 => topics_of_catalog(),
         1 => number().prop_map(|queue| catalog::Kind::UntagQueue(proto::UntagQueue { queue, keys: vec![] })),
     ]
     .boxed()
@@ -352,6 +370,7 @@ fn command() -> BoxedStrategy<proto::Command> {
         3 => shard(),
         3 => transfer(),
         3 => on_table(),
+        4 => on_topic(),
         3 => prop::option::of(on_catalog()).prop_map(|kind| command::Kind::Catalog(proto::Catalog { kind })),
         1 => Just(command::Kind::Tick(proto::Tick {})),
     ];
@@ -419,7 +438,10 @@ fn seeded(id: PartitionId) -> Partition {
             config: Some(table),
         })),
     };
-    let commands = vec![configure(1, true), configure(2, false), table];
+    let topic = proto::Command {
+        kind: Some(topics::configure(4, 1, 60_000)),
+    };
+    let commands = vec![configure(1, true), configure(2, false), table, topic];
     let proposal = proto::Proposal {
         commands,
         ..Default::default()
@@ -443,6 +465,19 @@ fn read(partition: &Partition) {
             bytes_max: 1_000,
             ..Default::default()
         });
+    }
+    for topic in partition.topics() {
+        let _ = (partition.archive(topic), partition.replay_of(topic, 1));
+        for position in [0, 1, 2, u64::MAX] {
+            let _ = partition.shard_slice(topic, position, 10, 1_000);
+            let _ = partition.shard_since(topic, Timestamp::from_millis(position));
+        }
+    }
+    if let Some(catalog) = partition.catalog() {
+        for topic in catalog.topics() {
+            let _ = catalog.subscription_counts(topic.topic);
+            let _ = catalog.subscriptions_of_topic(topic.topic, 0, 10);
+        }
     }
     for to in partition.outbox_destinations() {
         let _ = partition.outbox(to, 10);

@@ -165,6 +165,11 @@ pub(super) fn show(outcome: proto::CatalogOutcome) -> Vec<String> {
         Some(catalog_outcome::Kind::Queue(row)) => show_row(&row),
         Some(catalog_outcome::Kind::MoveTask(task)) => show_task(&task),
         Some(catalog_outcome::Kind::Stream(row)) => format!("s{} {}", row.stream, row.name),
+        Some(catalog_outcome::Kind::Topic(row)) => format!("topic {} {}", row.topic, row.name),
+        Some(catalog_outcome::Kind::Subscription(outcome)) => {
+            let row = outcome.row.unwrap_or_default();
+            format!("subscription {} of {}", row.subscription, row.topic)
+        }
         Some(catalog_outcome::Kind::Table(row)) => format!("t{} {}", row.table, row.name),
         Some(catalog_outcome::Kind::Done(_)) => "done".into(),
         Some(catalog_outcome::Kind::Refusal(why)) => {

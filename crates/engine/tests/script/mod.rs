@@ -16,6 +16,9 @@
 //! p1 scan 9 [owner=O]
 //! p1 receive 20 | p1 delete 20 LOG/POSITION#GENERATION | p1 change 20 LOG/POSITION#GENERATION 20s
 //! p1 restore 20 LOG/POSITION#GENERATION ...   of a queue on a stream; 21 are the dead letters of 20
+//! p1 topic 9 [fifo] [archive=1d] [scope=group] [version=N]
+//! p1 publish 9 BODY [to=QUEUE@PARTITION,...] [group=G] [dedup=D] [version=N]
+//! p1 replay 9 SUBSCRIPTION [number=N] [begin=P] [after=P] [through=P] [to=QUEUE@PARTITION at=P,P]
 //! p1 move 7 to 8@2 [max=10]              as a move task does it
 //! ship p1 p2 [lost]                      hands on an outbox; `lost`: the source does not hear of it
 //! ```
@@ -26,6 +29,7 @@ mod catalog;
 mod shard;
 mod table;
 mod times;
+mod topic;
 
 use std::collections::BTreeMap;
 
@@ -189,6 +193,9 @@ impl Script {
             "table" => self.table(queue, words),
             "write" => table::writing(queue, words),
             "scan" => return self.scan(p, queue, words),
+            "topic" => self.topic(queue, words),
+            "publish" => self.publishing(queue, words),
+            "replay" => topic::replaying(queue, words),
             "read" => return self.read_shard(p, queue, words),
             "since" => return vec![self.since(p, queue, words)],
             "ends" => return vec![self.ends(p, queue)],
@@ -268,11 +275,17 @@ impl Script {
 
     fn ship(&mut self, from: &str, to: &str, lost: bool) -> Vec<String> {
         let id = |word: &str| word[1..].parse::<u32>().expect("pN");
-        let items = self.node(id(from)).outbox(PartitionId(id(to)));
+        let shipment = self
+            .node(id(from))
+            .shipment(PartitionId(id(to)), 0, usize::MAX);
+        let deliver = shipment.into_command();
+        let items = &deliver.items;
         let mut lines: Vec<String> = items
             .iter()
             .map(|item| {
-                let record = item.record.as_ref().expect("with its record");
+                let shared = item.shared.checked_sub(1).map(|place| place as usize);
+                let record = shared.map(|place| &deliver.shared[place]);
+                let record = record.or(item.record.as_ref()).expect("with its record");
                 format!(
                     "item {} to q{}: {}",
                     item.number,
@@ -282,10 +295,7 @@ impl Script {
             })
             .collect();
         let through = items.last().map_or(0, |item| item.number);
-        let deliver = command::Kind::Deliver(proto::Deliver {
-            source: id(from),
-            items,
-        });
+        let deliver = command::Kind::Deliver(deliver);
         let (outcome, effects) = self.apply(id(to), deliver);
         if let outcome::Kind::Misconfigured(_) = outcome {
             lines.extend(show(outcome));
@@ -347,6 +357,8 @@ fn show(outcome: outcome::Kind) -> Vec<String> {
         }
         outcome::Kind::Catalog(outcome) => catalog::show(outcome),
         outcome::Kind::WriteItems(done) => table::show_write(&done),
+        outcome::Kind::Publish(published) => topic::show_published(&published),
+        outcome::Kind::Replay(replay) => vec![topic::show_replay(&replay)],
         outcome::Kind::PutRecords(put) => vec![shard::show_put(&put)],
         outcome::Kind::ConfigureShard(shard) => vec![format!("next {}", shard.next_position)],
     }

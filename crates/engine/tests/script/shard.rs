@@ -52,7 +52,7 @@ impl Script {
     }
 
     pub(super) fn ends(&mut self, p: u32, log: u64) -> String {
-        match self.node(p).partition.shard(QueueId(log)) {
+        match self.node(p).partition.readable(QueueId(log)) {
             None => "no such shard".into(),
             Some(view) => {
                 let closed = if view.closed { ", closed" } else { "" };

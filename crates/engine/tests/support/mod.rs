@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use levada_engine::proto::{self, Record, command, outcome};
-use levada_engine::{BlockRef, Effects, Location, OutboxItem, Partition};
+use levada_engine::{BlockRef, Effects, Location, Partition, Shipment};
 use levada_types::{PartitionId, QueueId, Timestamp};
 use prost::Message;
 
@@ -150,17 +150,29 @@ impl Node {
         }
     }
 
+    /// The records of a block from a position on.
+    pub(crate) fn block(&self, block: BlockRef, from: u64) -> Vec<Record> {
+        let records = self.blocks[&block].range(from..);
+        records
+            .map(|(_, encoded)| Record::decode(encoded.clone()).expect("a record"))
+            .collect()
+    }
+
     /// What waits for `to`, with the records that are shipped.
     pub(crate) fn outbox(&self, to: PartitionId) -> Vec<proto::TransferItem> {
-        let ship = |item: OutboxItem| {
+        self.shipment(to, 0, usize::MAX).into_command().items
+    }
+
+    /// So many of those behind a number, as they are shipped.
+    pub(crate) fn shipment(&self, to: PartitionId, after: u64, max: usize) -> Shipment {
+        let mut shipment = Shipment::from(self.id);
+        for item in self.partition.outbox_after(to, after, max) {
             let record = self.record(item.from_queue.0, item.position);
-            item.into_transfer(record.expect("what waits in an outbox is kept"))
-        };
-        self.partition
-            .outbox(to, usize::MAX)
-            .into_iter()
-            .map(ship)
-            .collect()
+            assert!(record.is_some(), "what waits in an outbox is kept");
+            let record = record.filter(|_| !shipment.has(&item));
+            shipment.add(item, record);
+        }
+        shipment
     }
 
     /// How many messages of a queue became claimable by what was applied last.

@@ -33,12 +33,15 @@ pub(super) fn of_queue(refusal: CatalogRefusal, queue: &QueueName) -> Failure {
         | CatalogRefusal::AlreadyMember
         | CatalogRefusal::ChangeUnderWay
         | CatalogRefusal::NoSuchChange
-        // Nor are streams, nor tables.
+        // Nor are streams, tables and topics.
         | CatalogRefusal::StreamExists
         | CatalogRefusal::NoSuchStream
         | CatalogRefusal::TableExists
         | CatalogRefusal::NoSuchTable
         | CatalogRefusal::StreamQueueExists
+        | CatalogRefusal::TopicExists
+        | CatalogRefusal::NoSuchTopic
+        | CatalogRefusal::NoSuchSubscription
         | CatalogRefusal::Unspecified => {
             error!(%queue, "the catalog refused a change without a reason");
             AwsError::internal_failure().into()

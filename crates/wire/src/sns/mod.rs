@@ -38,6 +38,7 @@ mod set_subscription_attributes;
 mod set_topic_attributes;
 mod sms;
 mod sms_sandbox;
+mod stored;
 mod subscribe;
 mod subscription_attributes;
 mod tags;
@@ -83,6 +84,7 @@ pub use set_topic_attributes::SetTopicAttributesRequest;
 pub use shape::{Attribute, Empty, NoResult};
 pub use sms::*;
 pub use sms_sandbox::*;
+pub use stored::StoredNotification;
 pub use subscribe::{PENDING_CONFIRMATION, SubscribeRequest, SubscribeResponse};
 pub use subscription_attributes::{
     FilterPolicyScope, RedrivePolicy, ReplayPolicy, SubscriptionAttributeName,

@@ -176,7 +176,7 @@ impl Confirmation<'_> {
     }
 
     /// The document.
-    pub fn body(&self, base_url: &str, signature: &Signature<'_>) -> Vec<u8> {
+    pub fn body(&self, base_url: &str, signature: Option<&Signature<'_>>) -> Vec<u8> {
         let mut out = Document::new(2048);
         out.text("Type", self.type_name());
         out.text("MessageId", self.message_id);
@@ -185,7 +185,9 @@ impl Confirmation<'_> {
         out.text("Message", &self.message());
         out.text("SubscribeURL", &self.subscribe_url(base_url));
         out.plain("Timestamp", timestamp(self.time));
-        out.signature(signature);
+        if let Some(signature) = signature {
+            out.signature(signature);
+        }
         out.finish()
     }
 }
@@ -364,7 +366,7 @@ mod tests {
     #[test]
     fn a_message_is_laid_out_as_documented() {
         let none = MessageAttributeMap::new();
-        let envelope = notification(&none).envelope(BASE, Some(&SIGNATURE));
+        let envelope = notification(&none).envelope(BASE, Some(Some(&SIGNATURE)));
         assert_eq!(
             text(envelope.body(SUBSCRIPTION)),
             r#"{
@@ -431,7 +433,9 @@ mod tests {
             subject: Some(message),
             ..notification(&attributes)
         };
-        let body = sent.envelope(BASE, Some(&SIGNATURE)).body(SUBSCRIPTION);
+        let body = sent
+            .envelope(BASE, Some(Some(&SIGNATURE)))
+            .body(SUBSCRIPTION);
         let read: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(read["Message"], message);
         assert_eq!(read["Subject"], message);
@@ -471,7 +475,7 @@ mod tests {
     fn confirmations_are_laid_out_as_documented() {
         let subscribed = confirmation(ConfirmationKind::Subscription);
         assert_eq!(
-            text(subscribed.body(BASE, &SIGNATURE)),
+            text(subscribed.body(BASE, Some(&SIGNATURE))),
             r#"{
   "Type" : "SubscriptionConfirmation",
   "MessageId" : "165545c9-2a5c-472c-8df2-7ff2be2b3b1b",
@@ -487,7 +491,7 @@ mod tests {
         );
         let ended = confirmation(ConfirmationKind::Unsubscribe);
         let read: serde_json::Value =
-            serde_json::from_slice(&ended.body(BASE, &SIGNATURE)).unwrap();
+            serde_json::from_slice(&ended.body(BASE, Some(&SIGNATURE))).unwrap();
         assert_eq!(read["Type"], "UnsubscribeConfirmation");
         assert_eq!(
             read["Message"],

@@ -158,6 +158,7 @@ pub(super) fn into_stored(
         sender_id: Bytes::copy_from_slice(sender_id.as_bytes()),
         group_id: group_id.map(Bytes::from).unwrap_or_default(),
         deduplication_id: deduplication_id.map(Bytes::from).unwrap_or_default(),
+        ..StoredMessage::default()
     }
 }
 

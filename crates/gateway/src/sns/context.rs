@@ -163,6 +163,23 @@ pub(super) fn arn_of(topic: &Topic) -> String {
     format!("arn:aws:sns:{region}:{account}:{name}")
 }
 
+/// What publishing looks at.
+const FOR_PUBLISHING: &[&str] = &[
+    "ArchivePolicy",
+    "ContentBasedDeduplication",
+    "FifoTopic",
+    "MaximumMessageSize",
+    "SignatureVersion",
+];
+
+/// Those of a topic's attributes that each publish looks at: policies, which take long to read, are not among them.
+pub(super) fn attributes_for_publishing(row: &TopicRow) -> TopicAttributes {
+    let attributes = row.attributes.iter();
+    TopicAttributes::from_stored(
+        attributes.filter(|(name, _)| FOR_PUBLISHING.contains(&name.as_str())),
+    )
+}
+
 /// A topic's attributes with what they mean.
 pub(super) fn attributes_of(row: &TopicRow) -> TopicAttributes {
     let attributes = row.attributes.iter();

@@ -13,7 +13,7 @@ use levada_wire::sns::{
 use levada_wire::sqs::StoredMessage;
 use levada_wire::sqs::paging::sequence_number;
 
-use super::context::{Context, arn_of, attributes_of};
+use super::context::{Context, arn_of, attributes_for_publishing};
 use super::{SENDER_ID, recipients, refusal, signer};
 use crate::clock;
 use crate::deduplication::{hash, sha256_hex};
@@ -105,7 +105,9 @@ fn addressed(
     message: &Message<'_>,
     to: recipients::Recipients,
 ) -> Outgoing {
-    let archives = attributes_of(&topic.row).archive_retention_days.is_some();
+    let archives = attributes_for_publishing(&topic.row)
+        .archive_retention_days
+        .is_some();
     let mut variants = Vec::new();
     if archives || !to.destinations.is_empty() {
         variants.push(form(cx, topic, message, archives || to.has_document));
@@ -152,7 +154,7 @@ fn notification(
     };
     // AWS signs no messages of FIFO topics.
     if !topic.is_fifo() && cx.gateway.signer().is_some() {
-        let version = attributes_of(&topic.row).signature_version();
+        let version = attributes_for_publishing(&topic.row).signature_version();
         let to_sign = notification.string_to_sign(text);
         if let Some(signed) = signer::sign(cx.gateway, &notification.base_url, &to_sign, version) {
             notification.signature_version = u32::from(signed.version);

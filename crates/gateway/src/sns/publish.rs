@@ -3,7 +3,7 @@
 use levada_wire::AwsError;
 use levada_wire::sns::{PublishRequest, PublishResponse, PublishTarget, SnsError};
 
-use super::context::{Context, attributes_of};
+use super::context::{Context, attributes_for_publishing};
 use super::outgoing::{self, Message};
 use crate::front::Failure;
 
@@ -21,7 +21,7 @@ pub(super) async fn call(
         }
     };
     let topic = cx.topic(&arn, "Publish").await?;
-    let facts = attributes_of(&topic.row).facts();
+    let facts = attributes_for_publishing(&topic.row).facts();
     request.check_against(&facts)?;
     let message = Message::new(request.outgoing(), &facts)?;
     let published = outgoing::publish(cx, &arn, topic.clone(), &[message]).await?;

@@ -2,7 +2,7 @@
 
 use levada_wire::sns::{PublishBatchRequest, PublishBatchResponse, PublishBatchResultEntry};
 
-use super::context::{Context, attributes_of};
+use super::context::{Context, attributes_for_publishing};
 use super::outgoing::{self, Message};
 use crate::front::Failure;
 
@@ -12,7 +12,7 @@ pub(super) async fn call(
 ) -> Result<PublishBatchResponse, Failure> {
     let arn = request.topic()?;
     let topic = cx.topic(&arn, "Publish").await?;
-    let facts = attributes_of(&topic.row).facts();
+    let facts = attributes_for_publishing(&topic.row).facts();
     request.check_against(&facts)?;
     let mut messages = Vec::with_capacity(request.entries.len());
     for entry in &request.entries {

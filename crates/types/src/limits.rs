@@ -189,3 +189,23 @@ pub const STREAM_QUEUE_IN_FLIGHT_MAX: usize = 120_000;
 pub const STREAM_QUEUE_WAIT_SECS_DEFAULT: u32 = 9;
 /// How often a record of such a queue is received before it becomes a dead letter, where nothing else is said.
 pub const STREAM_QUEUE_RECEIVE_COUNT_DEFAULT: u32 = 6;
+
+/// Bytes of a filter policy. Source, as of the next ones: SNS, "Filter policy constraints".
+pub const FILTER_POLICY_BYTES_MAX: usize = 256 * 1_024;
+/// Keys of a filter policy that have conditions.
+pub const FILTER_KEYS_MAX: usize = 5;
+/// Combinations of values of a filter policy, and so of the nesting of one.
+pub const FILTER_COMBINATIONS_MAX: u64 = 150;
+/// What a number in a filter policy may be, up or down from nought.
+pub const FILTER_NUMBER_MAX: i64 = 1_000_000_000;
+/// Digits after the point of a number by which messages are filtered.
+pub const FILTER_NUMBER_DECIMALS: usize = 5;
+/// Wildcards in one pattern.
+pub const FILTER_WILDCARDS_MAX: usize = 3;
+/// Points of all patterns with wildcards of a filter policy: one for a single wildcard, three for each of several; those of a
+/// key are taken times its patterns.
+pub const FILTER_WILDCARD_POINTS_MAX: u64 = 100;
+/// Keys that one alternative of a filter policy may have conditions on, one in several `$or` counted each time: ours.
+pub const FILTER_TERMS_MAX: usize = 8;
+/// How deep JSON may be nested that is looked into: ours, and that of the parser that AWS uses.
+pub const JSON_DEPTH_MAX: usize = 1_000;

@@ -1,0 +1,5 @@
+//! Filter policies: the language, what is refused, the index, the page.
+
+mod index;
+mod never_panics;
+mod support;

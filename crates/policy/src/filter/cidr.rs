@@ -31,10 +31,9 @@ impl Family {
 impl Cidr {
     /// Reads a range, or says what AWS's rules library says against it.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let Some((address, bits)) = text
-            .split_once('/')
-            .filter(|(address, bits)| !address.is_empty() && !bits.is_empty() && !bits.contains('/'))
-        else {
+        let Some((address, bits)) = text.split_once('/').filter(|(address, bits)| {
+            !address.is_empty() && !bits.is_empty() && !bits.contains('/')
+        }) else {
             return Err("Malformed CIDR, one '/' required".to_owned());
         };
         let Ok(bits) = bits.parse::<i32>() else {
@@ -45,7 +44,11 @@ impl Cidr {
         }
         let Some((family, number)) = address_number(address) else {
             let written = |found: char| found.is_ascii_hexdigit() || found == '.' || found == ':';
-            let kind = if address.chars().all(written) { "Invalid" } else { "Nonstandard" };
+            let kind = if address.chars().all(written) {
+                "Invalid"
+            } else {
+                "Nonstandard"
+            };
             return Err(format!("{kind} IP address: {address}"));
         };
         match u8::try_from(bits) {
@@ -79,7 +82,11 @@ pub(super) fn address_number(text: &str) -> Option<(Family, u128)> {
 /// The first bits of an address, the others 0.
 pub(super) fn masked(number: u128, family: Family, bits: u8) -> u128 {
     let rest = u32::from(family.width() - bits);
-    number.checked_shr(rest).unwrap_or(0).checked_shl(rest).unwrap_or(0)
+    number
+        .checked_shr(rest)
+        .unwrap_or(0)
+        .checked_shl(rest)
+        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -117,7 +124,10 @@ mod tests {
             ("10.0.0.0", "Malformed CIDR, one '/' required"),
             ("10.0.0.0/8/8", "Malformed CIDR, one '/' required"),
             ("10.0.0.0/x", "Malformed CIDR, mask bits must be an integer"),
-            ("10.0.0.0/-1", "Malformed CIDR, mask bits must not be negative"),
+            (
+                "10.0.0.0/-1",
+                "Malformed CIDR, mask bits must not be negative",
+            ),
             ("10.0.0.0/33", "IPv4 mask bits must be < 33"),
             ("::/129", "IPv6 mask bits must be < 129"),
             ("::/300", "IPv6 mask bits must be < 129"),

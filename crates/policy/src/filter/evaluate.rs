@@ -15,7 +15,10 @@ const _: () = assert!(levada_types::limits::FILTER_TERMS_MAX <= Mask::BITS as us
 /// one array.
 pub(super) fn matches(alternative: &Alternative, message: &Message<'_>) -> bool {
     if message.is_flat() {
-        return alternative.terms.iter().all(|term| holds(term, message.get(&term.path)));
+        return alternative
+            .terms
+            .iter()
+            .all(|term| holds(term, message.get(&term.path)));
     }
     let mut holding: BTreeMap<u32, Masks> = BTreeMap::new();
     let mut full: Mask = 0;
@@ -26,13 +29,19 @@ pub(super) fn matches(alternative: &Alternative, message: &Message<'_>) -> bool 
             if !accepts_absence(term) {
                 return false;
             }
-            holding.entry(TOP).or_insert_with(Masks::none).put_in_all(bit);
+            holding
+                .entry(TOP)
+                .or_insert_with(Masks::none)
+                .put_in_all(bit);
             continue;
         };
         let mut any = false;
         for one in found.iter().filter(|one| accepts(term, one)) {
             any = true;
-            holding.entry(one.place).or_insert_with(Masks::none).put_in_all(bit);
+            holding
+                .entry(one.place)
+                .or_insert_with(Masks::none)
+                .put_in_all(bit);
         }
         if !any {
             return false;
@@ -49,7 +58,9 @@ fn holds(term: &Term, found: Option<&[Found<'_>]>) -> bool {
 }
 
 fn accepts(term: &Term, found: &Found<'_>) -> bool {
-    term.conditions.iter().any(|condition| condition.holds(&found.value))
+    term.conditions
+        .iter()
+        .any(|condition| condition.holds(&found.value))
 }
 
 fn accepts_absence(term: &Term) -> bool {
@@ -64,9 +75,15 @@ fn together(mut holding: BTreeMap<u32, Masks>, full: Mask, places: &Places) -> b
         }
         let (parent, array) = places.parent(place);
         if array {
-            holding.entry(parent).or_insert_with(Masks::none).join_each(&masks);
+            holding
+                .entry(parent)
+                .or_insert_with(Masks::none)
+                .join_each(&masks);
         } else {
-            holding.entry(parent).or_insert(Masks(Vec::new())).add(&masks);
+            holding
+                .entry(parent)
+                .or_insert(Masks(Vec::new()))
+                .add(&masks);
         }
     }
     full == 0

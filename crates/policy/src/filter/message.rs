@@ -73,7 +73,12 @@ impl<'a> Message<'a> {
         if reader.next().ok()? != Token::ObjectStart {
             return None;
         }
-        walk.frames.push(Frame { array: false, path_len: 0, place: TOP, owner: TOP });
+        walk.frames.push(Frame {
+            array: false,
+            path_len: 0,
+            place: TOP,
+            owner: TOP,
+        });
         loop {
             match reader.next().ok()? {
                 Token::End => break,
@@ -167,7 +172,10 @@ struct Place {
 impl Default for Places {
     fn default() -> Self {
         Self {
-            parents: vec![Place { parent: TOP, array: false }],
+            parents: vec![Place {
+                parent: TOP,
+                array: false,
+            }],
         }
     }
 }
@@ -220,12 +228,22 @@ impl<'a> Walk<'_, 'a> {
             }
             Token::ObjectStart => {
                 let place = self.begin();
-                self.frames.push(Frame { array: false, path_len: self.path.len(), place, owner: place });
+                self.frames.push(Frame {
+                    array: false,
+                    path_len: self.path.len(),
+                    place,
+                    owner: place,
+                });
             }
             Token::ArrayStart => {
                 let owner = self.begin();
                 let place = self.places.push(owner, true);
-                self.frames.push(Frame { array: true, path_len: self.path.len(), place, owner });
+                self.frames.push(Frame {
+                    array: true,
+                    path_len: self.path.len(),
+                    place,
+                    owner,
+                });
             }
             Token::ObjectEnd | Token::ArrayEnd => {
                 if let Some(frame) = self.frames.pop() {

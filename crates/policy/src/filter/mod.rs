@@ -104,7 +104,9 @@ impl FilterPolicy {
     /// Whether a message with these attributes passes. The policy is taken as one on attributes.
     pub fn matches_attributes(&self, attributes: &[FilterAttribute<'_>]) -> bool {
         self.is_unfiltered()
-            || self.matches(&Message::of_attributes(attributes, &|path| self.known(path)))
+            || self.matches(&Message::of_attributes(attributes, &|path| {
+                self.known(path)
+            }))
     }
 
     /// Whether a message with this body passes. What is not a JSON object passes no policy. The policy is taken as one on

@@ -49,9 +49,9 @@ impl Scalar {
                 **this == **that
             }
             (Self::Number(this), Value::Number(that)) => this == that,
-            (Self::True, Value::True)
-            | (Self::False, Value::False)
-            | (Self::Null, Value::Null) => true,
+            (Self::True, Value::True) | (Self::False, Value::False) | (Self::Null, Value::Null) => {
+                true
+            }
             _ => false,
         }
     }

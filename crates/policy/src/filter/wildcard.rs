@@ -20,7 +20,10 @@ impl Wildcard {
             match found {
                 '*' => {
                     if rest.next_if(|(_, next)| *next == '*').is_some() {
-                        return Err(format!("Consecutive wildcard characters at pos {}", place + 1));
+                        return Err(format!(
+                            "Consecutive wildcard characters at pos {}",
+                            place + 1
+                        ));
                     }
                     pieces.push(std::mem::take(&mut piece).into());
                 }
@@ -104,9 +107,21 @@ mod tests {
     #[test]
     fn what_is_no_pattern() {
         let told = |pattern| Wildcard::parse(pattern).err();
-        assert_eq!(told("a**"), Some("Consecutive wildcard characters at pos 2".to_owned()));
-        assert_eq!(told(r"\a"), Some("Invalid escape character at pos 1".to_owned()));
-        assert_eq!(told("x\\"), Some("Invalid escape character at pos 2".to_owned()));
-        assert_eq!(told(r"\***"), Some("Consecutive wildcard characters at pos 3".to_owned()));
+        assert_eq!(
+            told("a**"),
+            Some("Consecutive wildcard characters at pos 2".to_owned())
+        );
+        assert_eq!(
+            told(r"\a"),
+            Some("Invalid escape character at pos 1".to_owned())
+        );
+        assert_eq!(
+            told("x\\"),
+            Some("Invalid escape character at pos 2".to_owned())
+        );
+        assert_eq!(
+            told(r"\***"),
+            Some("Consecutive wildcard characters at pos 3".to_owned())
+        );
     }
 }

@@ -58,7 +58,8 @@ mod tests {
 
     #[test]
     fn blanks_go_and_texts_stay() {
-        let text = " { \"a b\" : [ 1.50 , \"x\\u0041\\n\\\"\" , { } , [ ] , null ] , \"c\" : true } ";
+        let text =
+            " { \"a b\" : [ 1.50 , \"x\\u0041\\n\\\"\" , { } , [ ] , null ] , \"c\" : true } ";
         let wanted = r#"{"a b":[1.50,"xA\n\"",{},[],null],"c":true}"#;
         assert_eq!(compact(text).as_deref(), Ok(wanted));
         assert_eq!(compact(wanted).as_deref(), Ok(wanted));
@@ -87,8 +88,29 @@ mod tests {
                 .to_owned())
         );
         for text in [
-            "", " ", "[1", "[1}", "[1 2]", "[01]", "[1.]", "[-]", "[1e]", "\"", "\"\\", "\"\\x\"", "\"\\u12\"", "{\"a\"}",
-            "{\"a\":}", "{\"a\":1,}", "[1,]", "nul", "1 2", "\"\u{1}\"", "{\"a\" \"b\"}", "[\u{e9}]", "+1",
+            "",
+            " ",
+            "[1",
+            "[1}",
+            "[1 2]",
+            "[01]",
+            "[1.]",
+            "[-]",
+            "[1e]",
+            "\"",
+            "\"\\",
+            "\"\\x\"",
+            "\"\\u12\"",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "[1,]",
+            "nul",
+            "1 2",
+            "\"\u{1}\"",
+            "{\"a\" \"b\"}",
+            "[\u{e9}]",
+            "+1",
         ] {
             assert!(compact(text).is_err(), "{text}");
         }
@@ -97,7 +119,10 @@ mod tests {
     #[test]
     fn half_a_pair_is_a_replacement() {
         assert_eq!(compact(r#""\ud83d\ude00""#).as_deref(), Ok("\"😀\""));
-        assert_eq!(compact(r#""\ud83dx\udc00""#).as_deref(), Ok("\"\u{fffd}x\u{fffd}\""));
+        assert_eq!(
+            compact(r#""\ud83dx\udc00""#).as_deref(),
+            Ok("\"\u{fffd}x\u{fffd}\"")
+        );
         assert_eq!(compact(r#""\ud83d\u0041""#).as_deref(), Ok("\"\u{fffd}A\""));
     }
 
@@ -113,6 +138,8 @@ mod tests {
     fn a_long_text_is_quoted_in_part() {
         let text = format!("[{}", " ".repeat(600));
         let told = compact(&text).map_err(|error| error.described(&text));
-        assert!(told.is_err_and(|told| told.contains("\"[truncated 101 chars]; line: 1, column: 602]")));
+        assert!(
+            told.is_err_and(|told| told.contains("\"[truncated 101 chars]; line: 1, column: 602]"))
+        );
     }
 }

@@ -169,11 +169,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn literal(
-        &mut self,
-        word: &str,
-        token: Token<'a>,
-    ) -> Result<Token<'a>, JsonError> {
+    pub(super) fn literal(&mut self, word: &str, token: Token<'a>) -> Result<Token<'a>, JsonError> {
         let rest = &self.text[self.at..];
         let length = rest
             .find(|found: char| !found.is_alphanumeric() && found != '_')

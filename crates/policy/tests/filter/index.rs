@@ -1,9 +1,9 @@
 //! The index, the evaluation of one policy and an evaluation that knows nothing of either agree.
 
+use crate::support::{borrowed, generated, plain};
 use levada_policy::filter::{FilterIndex, FilterPolicy, FilterScope};
 use proptest::prelude::*;
 use serde_json::Value;
-use crate::support::{borrowed, generated, plain};
 
 /// Those of the policies that are not refused, with what they were made of.
 fn parsed(policies: &[Value], scope: FilterScope) -> Vec<(u32, Value, FilterPolicy)> {
@@ -31,7 +31,10 @@ fn index(policies: &[(u32, Value, FilterPolicy)]) -> (FilterIndex<u32>, Vec<u32>
             assert!(!index.remove(number));
         }
     }
-    let left = policies.iter().map(|(number, ..)| *number).filter(|number| number % 3 != 2);
+    let left = policies
+        .iter()
+        .map(|(number, ..)| *number)
+        .filter(|number| number % 3 != 2);
     (index, left.collect())
 }
 
@@ -89,28 +92,52 @@ fn scopes_and_unfiltered_ones_are_kept_apart() {
     let parse = |text, scope| FilterPolicy::parse(text, scope).expect(text);
     index.insert("nothing", parse("", FilterScope::MessageAttributes));
     index.insert("empty", parse(" {} ", FilterScope::MessageBody));
-    index.insert("attribute", parse(r#"{"a":["x"]}"#, FilterScope::MessageAttributes));
+    index.insert(
+        "attribute",
+        parse(r#"{"a":["x"]}"#, FilterScope::MessageAttributes),
+    );
     index.insert("body", parse(r#"{"a":["x"]}"#, FilterScope::MessageBody));
     assert_eq!(index.len(), 4);
     let attributes = crate::support::attributes(r#"{"a": {"Type": "String", "Value": "x"}}"#);
     let attributes = borrowed(&attributes);
     assert_eq!(index.matching_attributes(&attributes), [&"attribute"]);
     assert_eq!(index.matching_body(r#"{"a":"x"}"#), [&"body"]);
-    assert_eq!(index.unfiltered().collect::<Vec<_>>(), [&"empty", &"nothing"]);
+    assert_eq!(
+        index.unfiltered().collect::<Vec<_>>(),
+        [&"empty", &"nothing"]
+    );
     assert_eq!(
         index.matching_message(&attributes, r#"{"a":"x"}"#),
         [&"attribute", &"body", &"empty", &"nothing"]
     );
-    assert_eq!(index.matching_message(&[], "no JSON"), [&"empty", &"nothing"]);
+    assert_eq!(
+        index.matching_message(&[], "no JSON"),
+        [&"empty", &"nothing"]
+    );
 
     index.insert("body", parse("", FilterScope::MessageBody));
-    index.insert("empty", parse(r#"{"a":[{"exists":false}]}"#, FilterScope::MessageAttributes));
+    index.insert(
+        "empty",
+        parse(
+            r#"{"a":[{"exists":false}]}"#,
+            FilterScope::MessageAttributes,
+        ),
+    );
     assert_eq!(index.len(), 4);
-    assert_eq!(index.matching_message(&attributes, "{}"), [&"attribute", &"body", &"nothing"]);
-    assert_eq!(index.matching_message(&[], "{}"), [&"body", &"empty", &"nothing"]);
+    assert_eq!(
+        index.matching_message(&attributes, "{}"),
+        [&"attribute", &"body", &"nothing"]
+    );
+    assert_eq!(
+        index.matching_message(&[], "{}"),
+        [&"body", &"empty", &"nothing"]
+    );
     for id in ["nothing", "empty", "attribute", "body"] {
         assert!(index.remove(&id));
     }
     assert!(index.is_empty() && !index.remove(&"body"));
-    assert_eq!(index.matching_message(&attributes, "{}"), Vec::<&&str>::new());
+    assert_eq!(
+        index.matching_message(&attributes, "{}"),
+        Vec::<&&str>::new()
+    );
 }

@@ -2,4 +2,7 @@
 
 mod index;
 mod never_panics;
+mod operators;
+mod page;
+mod refusals;
 mod support;

@@ -1,18 +1,33 @@
 //! Whatever the text, there is an answer.
 
+use crate::support::generated;
 use levada_policy::filter::{FilterAttribute, FilterError, FilterIndex, FilterPolicy, FilterScope};
 use proptest::prelude::*;
-use crate::support::generated;
 
 const SCOPES: [FilterScope; 2] = [FilterScope::MessageAttributes, FilterScope::MessageBody];
 
 /// Asks everything that can be asked of a text as a policy, as a body and as an attribute.
 fn ask(text: &str) {
-    let attributes = ["String", "String.Array", "Number", "Binary", "", ".", "Number.Array"]
-        .map(|data_type| FilterAttribute { name: "a", data_type, value: text });
+    let attributes = [
+        "String",
+        "String.Array",
+        "Number",
+        "Binary",
+        "",
+        ".",
+        "Number.Array",
+    ]
+    .map(|data_type| FilterAttribute {
+        name: "a",
+        data_type,
+        value: text,
+    });
     let mut index = FilterIndex::new();
     for scope in SCOPES {
-        for (number, policy) in [text, r#"{"a":[{"anything-but":"x"}],"b":[1]}"#].into_iter().enumerate() {
+        for (number, policy) in [text, r#"{"a":[{"anything-but":"x"}],"b":[1]}"#]
+            .into_iter()
+            .enumerate()
+        {
             if let Ok(policy) = FilterPolicy::parse(policy, scope) {
                 let _ = policy.matches_attributes(&attributes);
                 let _ = policy.matches_body(text);
@@ -27,9 +42,37 @@ fn ask(text: &str) {
 fn pieces() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(
         &[
-            "{", "}", "[", "]", ":", ",", "\"a\"", "\"$or\"", "\"numeric\"", "\"=\"", "\">\"", "\"anything-but\"",
-            "\"prefix\"", "\"exists\"", "\"cidr\"", "\"10.0.0.0/8\"", "\"wildcard\"", "\"*a*\"", "\"\\\\\"", "1", "-0.5e3",
-            "1e999999999999999999999", "true", "false", "null", " ", "\\", "\"", "é", "\u{0}", "\"\\ud800\"",
+            "{",
+            "}",
+            "[",
+            "]",
+            ":",
+            ",",
+            "\"a\"",
+            "\"$or\"",
+            "\"numeric\"",
+            "\"=\"",
+            "\">\"",
+            "\"anything-but\"",
+            "\"prefix\"",
+            "\"exists\"",
+            "\"cidr\"",
+            "\"10.0.0.0/8\"",
+            "\"wildcard\"",
+            "\"*a*\"",
+            "\"\\\\\"",
+            "1",
+            "-0.5e3",
+            "1e999999999999999999999",
+            "true",
+            "false",
+            "null",
+            " ",
+            "\\",
+            "\"",
+            "é",
+            "\u{0}",
+            "\"\\ud800\"",
         ][..],
     );
     prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
@@ -99,9 +142,16 @@ fn of_long_ones() {
     // As a body: many elements, of which none has both keys.
     let mut index = FilterIndex::new();
     let policy = r#"{"a":{"x":["1"],"y":["1"],"z":["1"]}}"#;
-    index.insert(1, FilterPolicy::parse(policy, FilterScope::MessageBody).expect(policy));
+    index.insert(
+        1,
+        FilterPolicy::parse(policy, FilterScope::MessageBody).expect(policy),
+    );
     let elements = r#"{"x":"1"},{"y":"1"},{"x":"1","z":"1"},"#.repeat(20_000);
-    assert!(index.matching_body(&format!("{{\"a\":[{elements}{{}}]}}")).is_empty());
+    assert!(
+        index
+            .matching_body(&format!("{{\"a\":[{elements}{{}}]}}"))
+            .is_empty()
+    );
     let body = format!(r#"{{"a":[{elements}{{"x":"1","y":"1","z":"1"}}]}}"#);
     assert_eq!(index.matching_body(&body), [&1]);
 }

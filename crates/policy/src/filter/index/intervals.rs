@@ -127,7 +127,11 @@ fn node(low: u64, high: u64) -> (u8, u64) {
 /// The first leaf of a node's second half; of a leaf, itself.
 fn middle(level: u8, place: u64) -> u64 {
     let first = place << level;
-    if level == 0 { first } else { first | (1 << (level - 1)) }
+    if level == 0 {
+        first
+    } else {
+        first | (1 << (level - 1))
+    }
 }
 
 #[cfg(test)]

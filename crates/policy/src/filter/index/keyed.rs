@@ -70,7 +70,10 @@ impl Keyed {
             }
             Condition::Cidr(range) => {
                 if !self.cidrs.contains_key(range) {
-                    *self.cidr_bits.entry((range.family, range.bits)).or_default() += 1;
+                    *self
+                        .cidr_bits
+                        .entry((range.family, range.bits))
+                        .or_default() += 1;
                 }
                 filed_in!(self.cidrs, **range, filed);
             }
@@ -90,10 +93,12 @@ impl Keyed {
             Condition::Exists => self.exists.remove(filed),
             Condition::Absent => self.absent.remove(filed),
             Condition::Prefix(prefix) => {
-                self.prefixes.change(prefix, |postings| emptied(postings, filed));
+                self.prefixes
+                    .change(prefix, |postings| emptied(postings, filed));
             }
             Condition::Suffix(suffix) => {
-                self.suffixes.change(suffix, |postings| emptied(postings, filed));
+                self.suffixes
+                    .change(suffix, |postings| emptied(postings, filed));
             }
             Condition::IgnoreCase(text) => taken_from!(self.ignoring_case, text, filed),
             Condition::Wildcard(wildcard) => {
@@ -201,7 +206,11 @@ impl Keyed {
             for (of, bits) in self.cidr_bits.keys() {
                 if *of == family {
                     let network = masked(number, family, *bits);
-                    let range = Cidr { family, bits: *bits, network };
+                    let range = Cidr {
+                        family,
+                        bits: *bits,
+                        network,
+                    };
                     collect_from(self.cidrs.get(&range), found);
                 }
             }

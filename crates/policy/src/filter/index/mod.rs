@@ -142,11 +142,7 @@ impl<Id: Ord + Clone> FilterIndex<Id> {
     }
 
     /// All subscriptions that get this message, in order.
-    pub fn matching_message(
-        &self,
-        attributes: &[FilterAttribute<'_>],
-        body: &str,
-    ) -> Vec<&Id> {
+    pub fn matching_message(&self, attributes: &[FilterAttribute<'_>], body: &str) -> Vec<&Id> {
         let mut ids = self.matching_attributes(attributes);
         ids.extend(self.matching_body(body));
         ids.extend(&self.unfiltered);

@@ -31,12 +31,18 @@ impl ScopeIndex {
 
     /// The key as it is kept, if there is a condition on it.
     pub(super) fn known(&self, path: &str) -> Option<Arc<str>> {
-        self.keys.get_key_value(path).map(|(path, _)| Arc::clone(path))
+        self.keys
+            .get_key_value(path)
+            .map(|(path, _)| Arc::clone(path))
     }
 
     /// Files a policy's alternatives. Its keys become those that are kept. The answer is the term of each.
     pub(super) fn insert(&mut self, number: u32, policy: &mut FilterPolicy) -> Box<[u8]> {
-        for term in policy.alternatives.iter_mut().flat_map(|alternative| &mut alternative.terms) {
+        for term in policy
+            .alternatives
+            .iter_mut()
+            .flat_map(|alternative| &mut alternative.terms)
+        {
             self.hold(term);
         }
         let filed_by: Box<[u8]> = policy
@@ -67,7 +73,10 @@ impl ScopeIndex {
             let Some(term) = alternative.terms.get(term) else {
                 continue;
             };
-            let Some(keyed) = self.keys.get_mut(&term.path).and_then(|key| key.filed.as_mut())
+            let Some(keyed) = self
+                .keys
+                .get_mut(&term.path)
+                .and_then(|key| key.filed.as_mut())
             else {
                 continue;
             };
@@ -78,7 +87,11 @@ impl ScopeIndex {
                 self.absent.remove(&term.path);
             }
         }
-        for term in policy.alternatives.iter().flat_map(|alternative| &alternative.terms) {
+        for term in policy
+            .alternatives
+            .iter()
+            .flat_map(|alternative| &alternative.terms)
+        {
             self.release(term);
         }
     }
@@ -103,11 +116,19 @@ impl ScopeIndex {
     fn choose(&self, alternative: &Alternative) -> u8 {
         let empty = Keyed::default();
         let cost = |term: &Term| -> usize {
-            let keyed = self.keys.get(&term.path).and_then(|key| key.filed.as_deref());
+            let keyed = self
+                .keys
+                .get(&term.path)
+                .and_then(|key| key.filed.as_deref());
             let keyed = keyed.unwrap_or(&empty);
-            term.conditions.iter().map(|condition| keyed.cost(condition)).sum()
+            term.conditions
+                .iter()
+                .map(|condition| keyed.cost(condition))
+                .sum()
         };
-        let least = (0_u8..).zip(&alternative.terms).min_by_key(|(_, term)| cost(term));
+        let least = (0_u8..)
+            .zip(&alternative.terms)
+            .min_by_key(|(_, term)| cost(term));
         least.map_or(0, |(number, _)| number)
     }
 

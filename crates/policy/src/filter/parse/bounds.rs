@@ -53,11 +53,18 @@ fn check_wildcards(nodes: &[Node]) -> Result<(), FilterError> {
             let stars = wildcard.stars();
             too_many |= stars > FILTER_WILDCARDS_MAX;
             let (points, patterns) = keys.entry(&*key.path).or_default();
-            *points += if stars > 1 { 3 * stars as u64 } else { stars as u64 };
+            *points += if stars > 1 {
+                3 * stars as u64
+            } else {
+                stars as u64
+            };
             *patterns += 1;
         }
     });
-    let points: u64 = keys.values().map(|(points, patterns)| points * patterns).sum();
+    let points: u64 = keys
+        .values()
+        .map(|(points, patterns)| points * patterns)
+        .sum();
     if too_many || points > FILTER_WILDCARD_POINTS_MAX {
         return Err(FilterError::TooComplex);
     }

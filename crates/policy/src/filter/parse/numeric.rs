@@ -48,9 +48,7 @@ impl Parser<'_> {
         let Token::Number(text) = self.next()? else {
             return Err(self.broken(&format!("Value of {operator} must be numeric")));
         };
-        units(text).ok_or_else(|| {
-            self.broken("Value must be between -1.0E9 and 1.0E9, inclusive")
-        })
+        units(text).ok_or_else(|| self.broken("Value must be between -1.0E9 and 1.0E9, inclusive"))
     }
 
     fn end_of_list(&mut self, else_message: &str) -> Result<(), FilterError> {

@@ -35,7 +35,10 @@ fn wildcard() -> impl Strategy<Value = String> {
 }
 
 fn numeric() -> impl Strategy<Value = Value> {
-    let one = (prop::sample::select(&["=", "<", "<=", ">", ">="][..]), number())
+    let one = (
+        prop::sample::select(&["=", "<", "<=", ">", ">="][..]),
+        number(),
+    )
         .prop_map(|(operator, bound)| json!([operator, bound]));
     let two = (
         prop::sample::select(&[">", ">="][..]),
@@ -55,7 +58,13 @@ fn numeric() -> impl Strategy<Value = Value> {
 
 fn condition() -> impl Strategy<Value = Value> {
     let cidr = prop::sample::select(
-        &["10.0.0.0/24", "10.0.0.0/16", "0.0.0.0/0", "10.0.0.1/32", "11.0.0.0/8"][..],
+        &[
+            "10.0.0.0/24",
+            "10.0.0.0/16",
+            "0.0.0.0/0",
+            "10.0.0.1/32",
+            "11.0.0.0/8",
+        ][..],
     );
     prop_oneof![
         8 => scalar(),
@@ -82,8 +91,8 @@ fn object(
     value: impl Strategy<Value = Value> + Clone,
     names: std::ops::Range<usize>,
 ) -> impl Strategy<Value = Map<String, Value>> {
-    let entry = (prop::sample::select(NAMES), value)
-        .prop_map(|(name, value)| (name.to_owned(), value));
+    let entry =
+        (prop::sample::select(NAMES), value).prop_map(|(name, value)| (name.to_owned(), value));
     prop::collection::vec(entry, names).prop_map(|entries| entries.into_iter().collect())
 }
 
@@ -142,11 +151,14 @@ pub(crate) fn attributes() -> impl Strategy<Value = (Vec<Attribute>, Vec<(String
 pub(crate) fn body() -> impl Strategy<Value = Value> {
     let leaf = scalar().boxed();
     let values = prop::collection::vec(scalar(), 0..3).prop_map(Value::Array);
-    let object_of = |value: BoxedStrategy<Value>| object(value, 0..4).prop_map(Value::Object).boxed();
+    let object_of =
+        |value: BoxedStrategy<Value>| object(value, 0..4).prop_map(Value::Object).boxed();
     let low = prop_oneof![3 => leaf.clone(), 1 => values].boxed();
     let inner = object_of(low.clone());
     let mixed = prop_oneof![3 => inner.clone(), 1 => leaf];
-    let array = prop::collection::vec(mixed, 0..3).prop_map(Value::Array).boxed();
+    let array = prop::collection::vec(mixed, 0..3)
+        .prop_map(Value::Array)
+        .boxed();
     let nested = prop::collection::vec(array.clone(), 0..3).prop_map(Value::Array);
     let high = prop_oneof![4 => low, 2 => inner, 3 => array, 1 => nested].boxed();
     object_of(high)

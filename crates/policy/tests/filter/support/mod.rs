@@ -51,7 +51,8 @@ pub(crate) fn attributes(text: &str) -> Vec<Attribute> {
 /// # Panics
 /// If one of them is not what it should be.
 pub(crate) fn passes(policy: &str, scope: FilterScope, message: &str) -> bool {
-    let parsed = FilterPolicy::parse(policy, scope).unwrap_or_else(|error| panic!("{policy}: {error}"));
+    let parsed =
+        FilterPolicy::parse(policy, scope).unwrap_or_else(|error| panic!("{policy}: {error}"));
     match scope {
         FilterScope::MessageAttributes => {
             let attributes = attributes(message);

@@ -15,8 +15,13 @@ pub(crate) fn body_passes(policy: &Value, body: &Value) -> bool {
         return false;
     };
     let ways = object_ways("", true, body);
-    let all_paths: Vec<String> = ways.iter().flatten().map(|(path, _)| path.clone()).collect();
-    ways.iter().any(|flat| holds(policy, "", true, flat, &all_paths))
+    let all_paths: Vec<String> = ways
+        .iter()
+        .flatten()
+        .map(|(path, _)| path.clone())
+        .collect();
+    ways.iter()
+        .any(|flat| holds(policy, "", true, flat, &all_paths))
 }
 
 /// Whether a message with these values, by key, passes.
@@ -27,7 +32,11 @@ pub(crate) fn attributes_pass(policy: &Value, attributes: &[(String, Value)]) ->
 }
 
 fn joined(prefix: &str, top: bool, name: &str) -> String {
-    if top { name.to_owned() } else { format!("{prefix}.{name}") }
+    if top {
+        name.to_owned()
+    } else {
+        format!("{prefix}.{name}")
+    }
 }
 
 fn object_ways(prefix: &str, top: bool, object: &Map<String, Value>) -> Vec<Flat> {
@@ -109,7 +118,10 @@ fn meets_value(condition: &Value, value: &Value) -> bool {
     let Value::Object(expression) = condition else {
         return same(condition, value);
     };
-    let (operator, operand) = expression.iter().next().expect("an expression has an operator");
+    let (operator, operand) = expression
+        .iter()
+        .next()
+        .expect("an expression has an operator");
     let text = value.as_str();
     match operator.as_str() {
         "exists" => true,
@@ -118,9 +130,8 @@ fn meets_value(condition: &Value, value: &Value) -> bool {
         "equals-ignore-case" => text.is_some_and(|text| {
             text.to_lowercase() == operand.as_str().expect("text").to_lowercase()
         }),
-        "wildcard" => text.is_some_and(|text| {
-            wild(operand.as_str().expect("text").as_bytes(), text.as_bytes())
-        }),
+        "wildcard" => text
+            .is_some_and(|text| wild(operand.as_str().expect("text").as_bytes(), text.as_bytes())),
         "cidr" => text.is_some_and(|text| in_range(operand.as_str().expect("text"), text)),
         "numeric" => value
             .as_f64()

@@ -56,7 +56,7 @@ fn main() -> io::Result<()> {
         .unwrap_or(SUBSCRIPTIONS);
     let mut out = io::stdout().lock();
     for (name, scope, policy) in KINDS {
-        let index = filled(subscriptions, *scope, *policy);
+        let index = filled(subscriptions, MATCHING, *scope, *policy);
         let groups = (subscriptions / MATCHING).max(1);
         let begun = Instant::now();
         let mut found = 0;
@@ -72,24 +72,29 @@ fn main() -> io::Result<()> {
     }
     let before = resident_mib();
     let begun = Instant::now();
-    let index = filled(MANY, FilterScope::MessageAttributes, |group| {
+    let index = filled(MANY, 1, FilterScope::MessageAttributes, |group| {
         format!(r#"{{"tenant":["t{group}"]}}"#)
     });
     let each_us = begun.elapsed().as_secs_f64() * 1e6 / f64::from(MANY);
     writeln!(
         out,
-        "{MANY} simple ones: {:.0} MiB, {each_us:.1} us to put one in",
+        "{MANY} simple ones, each with a value of its own: {:.0} MiB, {each_us:.1} us to put one in",
         resident_mib() - before
     )?;
     black_box(index);
     Ok(())
 }
 
-/// Ten subscriptions of each group.
-fn filled(count: u32, scope: FilterScope, policy: fn(u32) -> String) -> FilterIndex<u64> {
+/// Subscriptions, so many of each group.
+fn filled(
+    count: u32,
+    of_a_group: u32,
+    scope: FilterScope,
+    policy: fn(u32) -> String,
+) -> FilterIndex<u64> {
     let mut index = FilterIndex::new();
     for number in 0..count {
-        if let Ok(policy) = FilterPolicy::parse(&policy(number / MATCHING), scope) {
+        if let Ok(policy) = FilterPolicy::parse(&policy(number / of_a_group), scope) {
             index.insert(u64::from(number), policy);
         }
     }

@@ -209,3 +209,7 @@ pub const FILTER_WILDCARD_POINTS_MAX: u64 = 100;
 pub const FILTER_TERMS_MAX: usize = 8;
 /// How deep JSON may be nested that is looked into: ours, and that of the parser that AWS uses.
 pub const JSON_DEPTH_MAX: usize = 1_000;
+/// Bytes of an access policy: those of a topic's, which is the largest that a service takes. Source: SNS's quotas.
+pub const IAM_POLICY_BYTES_MAX: usize = 30 * 1_024;
+/// How deep an access policy can be nested: ours, a few more than the language needs.
+pub const IAM_POLICY_DEPTH_MAX: usize = 16;

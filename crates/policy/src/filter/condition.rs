@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::cidr::Cidr;
 use super::scalar::{Scalar, Value};
 use super::wildcard::Wildcard;
+use crate::cidr::Cidr;
 
 /// What a value must be.
 #[derive(Clone, Debug, PartialEq)]

@@ -9,7 +9,6 @@
 //! the guide is silent; both are named where they are used.
 
 mod attribute;
-mod cidr;
 mod condition;
 mod error;
 mod evaluate;

@@ -7,6 +7,7 @@
 mod compact;
 mod error;
 mod scan;
+mod tree;
 
 use std::borrow::Cow;
 
@@ -14,6 +15,7 @@ use levada_types::limits::JSON_DEPTH_MAX;
 
 pub(crate) use compact::compact;
 pub(crate) use error::{JsonError, located};
+pub(crate) use tree::{Json, tree};
 
 /// What comes next.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::super::cidr::{Cidr, Family, address_number, masked};
 use super::super::condition::{Condition, Excluded, folded};
 use super::super::message::Found;
 use super::super::scalar::{Scalar, Value};
@@ -11,6 +10,7 @@ use super::super::wildcard::Wildcard;
 use super::intervals::Intervals;
 use super::lengths::ByLength;
 use super::postings::{Filed, Postings, filed_in, taken_from};
+use crate::cidr::{Cidr, Family, address_number, masked};
 
 /// What a condition counts for, beside what is filed under it already, when a term is chosen: a guess at how many messages
 /// meet it.

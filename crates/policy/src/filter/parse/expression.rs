@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use super::super::cidr::Cidr;
 use super::super::condition::{Condition, Excluded, folded};
 use super::super::scalar::Scalar;
 use super::super::wildcard::Wildcard;
 use super::{FilterError, Parser};
+use crate::cidr::Cidr;
 use crate::json::Token;
 
 const ONE_KEY: &str = "Only one key allowed in match expression";

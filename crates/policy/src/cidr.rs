@@ -4,23 +4,23 @@ use std::net::IpAddr;
 
 /// Addresses with the same first bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Cidr {
-    pub(super) family: Family,
+pub(crate) struct Cidr {
+    pub(crate) family: Family,
     /// How many bits are the same.
-    pub(super) bits: u8,
+    pub(crate) bits: u8,
     /// Those bits, the others 0.
-    pub(super) network: u128,
+    pub(crate) network: u128,
 }
 
 /// Which internet protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Family {
+pub(crate) enum Family {
     V4,
     V6,
 }
 
 impl Family {
-    pub(super) const fn width(self) -> u8 {
+    pub(crate) const fn width(self) -> u8 {
         match self {
             Self::V4 => 32,
             Self::V6 => 128,
@@ -30,7 +30,7 @@ impl Family {
 
 impl Cidr {
     /// Reads a range, or says what AWS's rules library says against it.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let Some((address, bits)) = text.split_once('/').filter(|(address, bits)| {
             !address.is_empty() && !bits.is_empty() && !bits.contains('/')
         }) else {
@@ -64,7 +64,19 @@ impl Cidr {
         }
     }
 
-    pub(super) fn contains(self, text: &str) -> bool {
+    /// A range, or one address, which is a range of all its bits.
+    pub(crate) fn parse_or_address(text: &str) -> Result<Self, String> {
+        match address_number(text) {
+            Some((family, network)) => Ok(Self {
+                family,
+                bits: family.width(),
+                network,
+            }),
+            None => Self::parse(text),
+        }
+    }
+
+    pub(crate) fn contains(self, text: &str) -> bool {
         address_number(text).is_some_and(|(family, number)| {
             family == self.family && masked(number, family, self.bits) == self.network
         })
@@ -72,7 +84,7 @@ impl Cidr {
 }
 
 /// An address as a number.
-pub(super) fn address_number(text: &str) -> Option<(Family, u128)> {
+pub(crate) fn address_number(text: &str) -> Option<(Family, u128)> {
     match text.parse().ok()? {
         IpAddr::V4(address) => Some((Family::V4, u128::from(u32::from(address)))),
         IpAddr::V6(address) => Some((Family::V6, u128::from(address))),
@@ -80,7 +92,7 @@ pub(super) fn address_number(text: &str) -> Option<(Family, u128)> {
 }
 
 /// The first bits of an address, the others 0.
-pub(super) fn masked(number: u128, family: Family, bits: u8) -> u128 {
+pub(crate) fn masked(number: u128, family: Family, bits: u8) -> u128 {
     let rest = u32::from(family.width() - bits);
     number
         .checked_shr(rest)

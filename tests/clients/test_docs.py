@@ -27,3 +27,12 @@ def test_the_lines_for_another_language_are_those_that_run(language):
     (shown,) = (block for block in blocks(ROOT / "docs/kinesis.md", language) if ENDPOINT in block)
     wanted = " ".join(shown.replace(ENDPOINT, endpoint).split())
     assert wanted in source, wanted
+
+
+def test_the_lines_of_the_library_for_rust_are_those_of_its_example():
+    source = " ".join((ROOT / "clients/rust/examples/orders.rs").read_text().split())
+    shown = blocks(ROOT / "docs/clients.md", "rust")
+    assert len(shown) >= 5
+    for block in shown:
+        wanted = " ".join(block.replace(ENDPOINT, "endpoint").split())
+        assert wanted in source, wanted

@@ -12,8 +12,7 @@ use std::time::Duration;
 use levada_engine::catalog::PARTITIONS_MAX;
 use levada_engine::proto::{
     Catalog, CatalogOutcome, CatalogRefusal, ChangeMembers, Done, MembersChange, MembersChangeKind,
-    PlacePartitions, SetDraining, SetLeader, catalog, catalog_outcome, change_members, command,
-    outcome,
+    SetDraining, SetLeader, catalog, catalog_outcome, change_members, command, outcome,
 };
 use levada_types::{NodeId, PartitionId};
 use thiserror::Error;
@@ -250,12 +249,8 @@ impl Operator {
             ));
         }
         self.expect_calm(&self.calm_report().await)?;
-        let rows = placer::rows_for_more(core, count + 1);
-        self.change(
-            version,
-            change_members::Kind::Place(PlacePartitions { rows }),
-        )
-        .await?;
+        self.change(version, placer::place_more(core, count + 1))
+            .await?;
         Ok(now)
     }
 

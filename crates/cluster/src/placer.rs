@@ -6,8 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use levada_engine::Catalog;
 use levada_engine::proto::{
-    Catalog, CatalogRefusal, ChangeMembers, Outcome, PartitionRow, PlacePartitions, catalog,
+    self, CatalogRefusal, ChangeMembers, Outcome, PartitionRow, PlacePartitions, catalog,
     catalog_outcome, change_members, command, outcome,
 };
 use levada_types::{NodeId, PartitionId};
@@ -22,9 +23,34 @@ use crate::report::{ClusterReport, own_version};
 /// Copies that are on their way at one time in the whole cluster, each to another node.
 const MOVES_AT_ONCE: usize = 2;
 
+/// The versions of what was read of the catalog. Rows that follow from it are taken only while it is so: a row that is
+/// written late would bring back a node that has left meanwhile.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Read {
+    members: u64,
+    placement: u64,
+}
+
+impl Read {
+    fn of(catalog: &Catalog) -> Self {
+        Self {
+            members: catalog.members_version(),
+            placement: catalog.placement_version(),
+        }
+    }
+
+    /// The step that writes rows which follow from it.
+    pub(crate) fn place(self, rows: Vec<PartitionRow>) -> change_members::Kind {
+        change_members::Kind::Place(PlacePartitions {
+            rows,
+            if_version: Some(self.placement),
+        })
+    }
+}
+
 /// What the catalog says, and what follows.
 pub(crate) struct Picture {
-    version: u64,
+    read: Read,
     /// All of them: a row can name no other.
     members: BTreeSet<NodeId>,
     /// Those that may have copies.
@@ -62,7 +88,7 @@ impl Picture {
             let rows = partitions.iter().filter(|p| needs_row(p));
             let rows = rows.map(|p| (*p, catalog.placed(*p).cloned()));
             Some(Self {
-                version: catalog.members_version(),
+                read: Read::of(catalog),
                 members: catalog.members().map(|m| NodeId(m.node)).collect(),
                 candidates: candidates.collect(),
                 rows: rows.collect(),
@@ -196,10 +222,13 @@ impl Picture {
             let Some(found) = report.partitions.get(&partition) else {
                 continue;
             };
-            let comes: Vec<NodeId> = set.difference(&found.voters).copied().collect();
+            let comes = set.difference(&found.voters).copied();
+            let comes: Vec<NodeId> = comes.filter(|node| self.members.contains(node)).collect();
             moving += usize::from(!comes.is_empty());
             destinations.extend(comes);
-            if found.settled && found.voters == set && row.begun {
+            // A row that names who is no member is never reached; another takes its place.
+            let is_there = found.voters == set || !set.is_subset(&self.members);
+            if found.settled && is_there && row.begun {
                 ready.insert(partition);
             }
         }
@@ -235,16 +264,16 @@ fn is_made(partition: PartitionId, set: &BTreeSet<NodeId>, report: &ClusterRepor
 }
 
 /// Rows of two partitions that change leaders with each other, if it is time for that.
-fn eased(core: &Core, watch: &mut Watch) -> Option<(u64, Vec<PartitionRow>)> {
+fn eased(core: &Core, watch: &mut Watch) -> Option<(Read, Vec<PartitionRow>)> {
     let passive = core.passive();
-    let (version, rows, may_lead) = core.directory.read(|catalog| {
+    let (read, rows, may_lead) = core.directory.read(|catalog| {
         let rows = catalog.all_placed().filter(|row| row.begun);
         let rows: BTreeMap<PartitionId, PartitionRow> = rows
             .map(|row| (PartitionId(row.partition), row.clone()))
             .collect();
         let members = catalog.members().map(|m| NodeId(m.node));
         let may_lead: BTreeSet<NodeId> = members.filter(|n| !passive.contains(n)).collect();
-        (catalog.members_version(), rows, may_lead)
+        (Read::of(catalog), rows, may_lead)
     });
     let work = Work {
         leaders: &rows
@@ -261,25 +290,26 @@ fn eased(core: &Core, watch: &mut Watch) -> Option<(u64, Vec<PartitionRow>)> {
     changed[0].leader = other;
     changed[1].leader = leader;
     tracing::info!(%busy, %quiet, "two partitions change leaders, as one node has too much to do");
-    Some((version, changed.to_vec()))
+    Some((read, changed.to_vec()))
 }
 
 /// One look at whether a node has too much to do.
 pub(crate) async fn ease(broker: &Broker, watch: &mut Watch) {
-    if let Some((version, rows)) = eased(&broker.core, watch) {
-        place(broker, version, rows).await;
+    if let Some((read, rows)) = eased(&broker.core, watch) {
+        place(broker, read, rows).await;
     }
 }
 
-/// Rows for the partitions that a cluster of `count` has more than it has now: on the members that have least.
-pub(crate) fn rows_for_more(core: &Core, count: u32) -> Vec<PartitionRow> {
+/// The step that gives a cluster the partitions which one of `count` has more: on the members that have least.
+pub(crate) fn place_more(core: &Core, count: u32) -> change_members::Kind {
     let (mut now, mut candidates) = (Sets::new(), BTreeMap::new());
-    core.directory.read(|catalog| {
+    let read = core.directory.read(|catalog| {
         for member in catalog.members().filter(|m| !m.leaving) {
             let zone = member.zone.clone();
             let takes = !member.draining;
             candidates.insert(NodeId(member.node), Candidate { zone, takes });
         }
+        Read::of(catalog)
     });
     let mut leaders = BTreeMap::new();
     for route in core.routes() {
@@ -310,7 +340,7 @@ pub(crate) fn rows_for_more(core: &Core, count: u32) -> Vec<PartitionRow> {
         leader: leaders.get(&partition).map_or(0, |node| node.0),
         begun: false,
     };
-    new().map(row).collect()
+    read.place(new().map(row).collect())
 }
 
 /// Writes the next rows, if there are any; says whether.
@@ -328,16 +358,16 @@ pub(crate) async fn step(broker: &Broker, picture: &Picture, report: &ClusterRep
         return false;
     }
     tracing::info!(rows = rows.len(), "copies of partitions are placed");
-    place(broker, picture.version, rows).await
+    place(broker, picture.read, rows).await
 }
 
-async fn place(broker: &Broker, version: u64, rows: Vec<PartitionRow>) -> bool {
+async fn place(broker: &Broker, read: Read, rows: Vec<PartitionRow>) -> bool {
     let change = ChangeMembers {
-        if_version: version,
-        kind: Some(change_members::Kind::Place(PlacePartitions { rows })),
+        if_version: read.members,
+        kind: Some(read.place(rows)),
     };
     let kind = Some(catalog::Kind::ChangeMembers(change));
-    let command = command::Kind::Catalog(Catalog { kind });
+    let command = command::Kind::Catalog(proto::Catalog { kind });
     // Without an answer, or refused because the members are others by now: it is looked at again.
     match broker.write(PartitionId::CATALOG, command).await {
         Ok((outcome, _)) => match refusal(&outcome) {
@@ -389,7 +419,7 @@ mod tests {
             (partition, row)
         };
         Picture {
-            version: 1,
+            read: Read::default(),
             members: (1..=members).map(NodeId).collect(),
             candidates: (1..=members).map(|n| (NodeId(n), candidate())).collect(),
             rows: rows.iter().enumerate().map(row).collect(),
@@ -460,6 +490,23 @@ mod tests {
                 "{row:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_row_that_names_who_has_left_is_written_anew() {
+        let (late, all): (&[u64], &[u64]) = (&[1, 2, 9], &[1, 2, 3]);
+        let mut rows = [Some(all); 5];
+        rows[..3].fill(Some(late));
+        let picture = picture(3, &rows);
+        assert!(picture.unfinished().is_some());
+        let next = picture.next_rows(&report(3, &[all; 5]));
+        let was_late = |row: &&PartitionRow| row.partition <= 3;
+        let mended = next.iter().filter(was_late).filter(|row| row.nodes == all);
+        assert_eq!(
+            mended.count(),
+            1,
+            "a node gets one copy at a time: {next:?}"
+        );
     }
 
     #[test]

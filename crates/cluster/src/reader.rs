@@ -2,6 +2,7 @@
 //! else than was written, from a peer. Blocks are the same on every replica, so a damaged one is put
 //! back as it was.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,6 +84,13 @@ impl Reader {
         };
         let records = records.into_iter().filter(|(at, _)| *at >= position);
         Some(records.map(|(_, record)| record).collect())
+    }
+
+    /// Puts blocks back that could not be read, as peers have them. One that can be read by now is left as it is.
+    pub(crate) async fn mend(&self, group: &Group, blocks: BTreeSet<BlockId>) {
+        for id in blocks {
+            self.block_from(group, id, 0).await;
+        }
     }
 
     /// Puts a block that cannot be read back as a peer has it.

@@ -25,7 +25,7 @@ use crate::answer::{self, Answer};
 use crate::body::{self, BodyError, BodyMemory};
 use crate::caller::Caller;
 use crate::connection::Connection;
-use crate::kinesis::{self, Answered, Subscriptions};
+use crate::kinesis::{self, Answered};
 use crate::limits::{BODIES_BYTES_MAX, RECORD_ANSWERS_BYTES_MAX};
 use crate::metrics::{Outcome, RequestMetrics, Slot};
 use crate::operate::{self, AdminCallers};
@@ -59,7 +59,6 @@ pub struct Gateway {
     metrics: Arc<RequestMetrics>,
     bodies: BodyMemory,
     record_answers: BodyMemory,
-    pub(crate) subscriptions: Subscriptions,
     draining: watch::Sender<bool>,
 }
 
@@ -164,7 +163,6 @@ impl Gateway {
             metrics,
             bodies: BodyMemory::new(BODIES_BYTES_MAX),
             record_answers: BodyMemory::new(RECORD_ANSWERS_BYTES_MAX),
-            subscriptions: Subscriptions::default(),
             draining: watch::Sender::new(false),
         }
     }
@@ -293,7 +291,7 @@ impl Gateway {
                 slot = Slot::dynamodb(request.action());
                 match dynamodb::call(self, &caller, *request).await {
                     Ok(encoded) => {
-                        let claimed = self.record_answers.claim(encoded.body.len());
+                        let claimed = self.record_answers.claim(encoded.len());
                         claimed
                             .map_err(|_| dynamodb::too_many_reads())
                             .map(|claimed| {
@@ -313,7 +311,7 @@ impl Gateway {
                     }
                     Ok(Answered::Whole(response)) => {
                         let encoded = response.encode(protocol);
-                        let claimed = self.record_answers.claim(encoded.body.len());
+                        let claimed = self.record_answers.claim(encoded.len());
                         claimed
                             .map_err(|_| kinesis::too_many_reads())
                             .map(|claimed| {

@@ -15,6 +15,7 @@ mod cloudwatch;
 mod connection;
 mod dynamodb;
 mod front;
+mod handshakes;
 mod kinesis;
 pub mod limits;
 mod listener;

@@ -26,6 +26,7 @@ use prost::Message as _;
 
 use crate::codec::{self, Vote};
 use crate::config::TypeConfig;
+use crate::group::Events;
 use crate::host::Blocking;
 use crate::proto;
 use crate::session::Session;
@@ -63,6 +64,8 @@ pub(crate) struct Network {
     pub(crate) peers: Peers,
     pub(crate) blocks: Arc<BlockStore>,
     pub(crate) blocking: Blocking,
+    /// Hears of blocks that cannot be sent.
+    pub(crate) events: Arc<Events>,
     /// Rises with each part of a snapshot that a member has taken.
     pub(crate) parts_taken: Arc<AtomicU64>,
 }
@@ -74,6 +77,7 @@ pub(crate) struct Connection {
     peer: Peer,
     blocks: Arc<BlockStore>,
     blocking: Blocking,
+    events: Arc<Events>,
     parts_taken: Arc<AtomicU64>,
     heartbeat: bool,
 }
@@ -98,6 +102,7 @@ impl Network {
             peer: self.peers.get(&node.addr),
             blocks: self.blocks.clone(),
             blocking: self.blocking,
+            events: self.events.clone(),
             parts_taken: self.parts_taken.clone(),
             heartbeat,
         }
@@ -344,7 +349,10 @@ impl Connection {
             let read = self.blocking.run(move || blocks.read_block(id)).await;
             let records = match read {
                 Ok(Ok(records)) => records,
-                Ok(Err(error)) => return Err(RPCError::Network(NetworkError::new(&error))),
+                Ok(Err(error)) => {
+                    self.events.unreadable(id);
+                    return Err(RPCError::Network(NetworkError::new(&error)));
+                }
                 Err(error) => return Err(RPCError::Network(NetworkError::new(&error))),
             };
             bytes += records.iter().map(|(_, r)| r.len()).sum::<usize>();

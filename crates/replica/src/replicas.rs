@@ -121,6 +121,7 @@ impl Replicas {
             peers: self.peers.clone(),
             blocks: self.blocks.clone(),
             blocking,
+            events: events.clone(),
             parts_taken: parts_taken.clone(),
         };
         let log = GroupLog::new(partition, self.log.clone());

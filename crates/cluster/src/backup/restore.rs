@@ -231,7 +231,10 @@ fn found_anew(state: &mut Partition, fresh: &Fresh) {
     if !rows.is_empty() {
         changes.push(catalog::Kind::ChangeMembers(ChangeMembers {
             if_version: catalog.members_version() + changes.len() as u64,
-            kind: Some(change_members::Kind::Place(PlacePartitions { rows })),
+            kind: Some(change_members::Kind::Place(PlacePartitions {
+                rows,
+                if_version: None,
+            })),
         }));
     }
     let commands = changes.into_iter().map(|kind| Command {

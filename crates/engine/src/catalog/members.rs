@@ -222,6 +222,12 @@ impl Members {
             }
             Step::ClearLeaders(_) => self.leaders.clear(),
             Step::Place(c) => {
+                // What the author read is not there any more: its rows would bring it back.
+                if c.if_version
+                    .is_some_and(|version| version != self.placement.version())
+                {
+                    return Err(Refusal::Changed);
+                }
                 let is_member = |node: &u64| self.rows.contains_key(node);
                 return self.placement.set(c.rows, is_member, effects);
             }
@@ -406,6 +412,32 @@ mod tests {
         let refused = members.set(late, &mut Effects::default());
         assert_eq!(refused, Err(Refusal::NoSuchMember));
         assert!(!members.rows.contains_key(&2) && members.former.len() == 1);
+    }
+
+    #[test]
+    fn rows_that_follow_from_an_older_placement_are_not_taken() {
+        let mut members = three();
+        let place = |members: &mut Members, nodes: Vec<u64>, if_version| {
+            let row = proto::PartitionRow {
+                partition: 1,
+                leader: nodes[0],
+                nodes,
+                begun: true,
+            };
+            let rows = vec![row];
+            change(
+                members,
+                Step::Place(proto::PlacePartitions { rows, if_version }),
+            )
+        };
+        let read = Some(members.placement.version());
+        place(&mut members, vec![1, 2], read).unwrap();
+        let late = place(&mut members, vec![2, 3], read);
+        assert_eq!(late, Err(Refusal::Changed));
+        let row = members.placement.row(PartitionId(1)).unwrap();
+        assert_eq!(row.nodes, [1, 2]);
+        // As an earlier version wrote it.
+        place(&mut members, vec![2, 3], None).unwrap();
     }
 
     #[test]

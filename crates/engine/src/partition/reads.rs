@@ -48,6 +48,13 @@ impl Partition {
         self.shards.keys().copied()
     }
 
+    /// Of each queue on a stream that reads a shard here, by its number: how many of the shard's records expired before
+    /// they were acknowledged.
+    pub fn expired_in_stream_queues(&self) -> impl Iterator<Item = (QueueId, u64)> + '_ {
+        let queues = self.shards.values().flat_map(|shard| &shard.queues);
+        queues.map(|(number, queue)| (QueueId(*number), queue.expired()))
+    }
+
     /// Records of a shard from `position` on, which is not before its horizon: as many as are in memory, up to `max`
     /// and `bytes_max` (but one), or the block in which they begin.
     pub fn shard_slice(

@@ -5,8 +5,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use levada_engine::Effects;
+use levada_storage::blocks::BlockId;
 use levada_types::{PartitionId, QueueId, Timestamp};
 use tokio::sync::Notify;
+
+/// Blocks that could not be read and wait to be put back. More are found again by the next that reads them.
+const UNREADABLE_MAX: usize = 64;
 
 /// What applied entries left for the leader to do, gathered until it looks.
 #[derive(Debug)]
@@ -33,6 +37,8 @@ pub struct Pending {
     pub catalog_other: bool,
     /// The whole state was replaced by a snapshot.
     pub replaced: bool,
+    /// Blocks that this node could not read when it had to send them.
+    pub unreadable: BTreeSet<BlockId>,
 }
 
 impl Default for Events {
@@ -102,6 +108,16 @@ impl Events {
             .lock()
             .unwrap_or_else(|e| e.into_inner())
             .replaced = true;
+        self.notify.notify_one();
+    }
+
+    /// A block of the partition could not be read.
+    pub(crate) fn unreadable(&self, block: BlockId) {
+        let mut pending = self.pending.lock().unwrap_or_else(|e| e.into_inner());
+        if pending.unreadable.len() < UNREADABLE_MAX {
+            pending.unreadable.insert(block);
+        }
+        drop(pending);
         self.notify.notify_one();
     }
 

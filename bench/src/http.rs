@@ -9,8 +9,9 @@ use tokio::net::TcpStream;
 /// The head of an answer has fewer headers than this.
 const HEADERS_MAX: usize = 64;
 
-/// No answer to the requests of this program is longer: ten messages of 1 MiB and their names.
-const RESPONSE_BYTES_MAX: usize = 16 << 20;
+/// No answer to the requests of this program is longer: ten messages of 1 MiB, or 10,000 records of 1 KiB in base64, and
+/// their names.
+const RESPONSE_BYTES_MAX: usize = 32 << 20;
 
 /// Room for the usual answer, so that most calls are one read.
 const BUFFER_BYTES: usize = 32 << 10;
@@ -139,33 +140,108 @@ impl Head {
     }
 }
 
-/// A request for an SQS action with a body of JSON, complete with a signature's scope (which is parsed
-/// for the account and the region) and no signature.
-pub(crate) fn request(host: &str, action: &str, body: &str) -> Vec<u8> {
-    format!(
-        "POST / HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/x-amz-json-1.0\r\n\
-         X-Amz-Target: AmazonSQS.{action}\r\nX-Amz-Date: 20260101T000000Z\r\n\
-         Authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/sqs/aws4_request, \
-         SignedHeaders=host;x-amz-date, Signature=0000\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .into_bytes()
+/// Which of AWS's services a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Api {
+    /// Queues.
+    Sqs,
+    /// Streams.
+    Kinesis,
 }
 
-/// True if the answer to a batch holds an entry that failed: only those say whose fault it was.
-pub(crate) fn has_failed_entry(answer: &[u8]) -> bool {
-    memchr::memmem::find(answer, b"\"SenderFault\"").is_some()
+impl Api {
+    /// Both.
+    pub(crate) const ALL: [Self; 2] = [Self::Sqs, Self::Kinesis];
+
+    /// What `X-Amz-Target` begins with, up to the action.
+    pub(crate) const fn target_prefix(self) -> &'static str {
+        match self {
+            Self::Sqs => "AmazonSQS.",
+            Self::Kinesis => "Kinesis_20131202.",
+        }
+    }
+
+    const fn scope(self) -> &'static str {
+        match self {
+            Self::Sqs => "sqs",
+            Self::Kinesis => "kinesis",
+        }
+    }
+
+    /// The content type of its JSON.
+    pub(crate) const fn json(self) -> &'static str {
+        match self {
+            Self::Sqs => "application/x-amz-json-1.0",
+            Self::Kinesis => "application/x-amz-json-1.1",
+        }
+    }
+}
+
+/// The content type of the CBOR that Kinesis takes beside its JSON.
+const CBOR: &str = "application/x-amz-cbor-1.1";
+
+/// The headers of a request for an action, but for those that say where it goes and how long it is: complete with a
+/// signature's scope (which is parsed for the account and the region) and no signature.
+pub(crate) fn headers(
+    api: Api,
+    action: &str,
+    content_type: &'static str,
+) -> [(&'static str, String); 4] {
+    let (target, scope) = (api.target_prefix(), api.scope());
+    [
+        ("Content-Type", content_type.to_owned()),
+        ("X-Amz-Target", format!("{target}{action}")),
+        ("X-Amz-Date", "20260101T000000Z".to_owned()),
+        (
+            "Authorization",
+            format!(
+                "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{scope}/aws4_request, \
+                 SignedHeaders=host;x-amz-date, Signature=0000"
+            ),
+        ),
+    ]
+}
+
+/// A request for an action with a body of JSON.
+pub(crate) fn request(host: &str, api: Api, action: &str, body: &str) -> Vec<u8> {
+    encode(host, api, action, api.json(), body.as_bytes())
+}
+
+/// A request for an action of Kinesis with a body of CBOR.
+pub(crate) fn request_cbor(host: &str, action: &str, body: &[u8]) -> Vec<u8> {
+    encode(host, Api::Kinesis, action, CBOR, body)
+}
+
+fn encode(host: &str, api: Api, action: &str, content_type: &'static str, body: &[u8]) -> Vec<u8> {
+    let mut request = format!("POST / HTTP/1.1\r\nHost: {host}\r\n").into_bytes();
+    for (name, value) in headers(api, action, content_type) {
+        request.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+    }
+    request.extend_from_slice(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes());
+    request.extend_from_slice(body);
+    request
+}
+
+/// True if the answer to a batch holds an entry that failed: only those say whose fault it was, and only those have a
+/// code.
+pub(crate) fn has_failed_entry(api: Api, answer: &[u8]) -> bool {
+    let sign: &[u8] = match api {
+        Api::Sqs => b"\"SenderFault\"",
+        Api::Kinesis => b"\"ErrorCode\":\"",
+    };
+    memchr::memmem::find(answer, sign).is_some()
 }
 
 /// One call on a connection of its own, for what is not measured.
 pub(crate) async fn once(
     host: &str,
+    api: Api,
     action: &str,
     body: &serde_json::Value,
 ) -> Result<serde_json::Value, CallError> {
     let mut connection = Connection::open(host).await?;
     let answer = connection
-        .call(&request(host, action, &body.to_string()))
+        .call(&request(host, api, action, &body.to_string()))
         .await?;
     if answer.is_empty() {
         return Ok(serde_json::Value::Null);
@@ -190,16 +266,20 @@ mod tests {
 
     #[test]
     fn a_failed_entry_is_seen() {
-        assert!(!has_failed_entry(
-            br#"{"Successful":[{"Id":"0"}],"Failed":[]}"#
-        ));
+        let good = br#"{"Successful":[{"Id":"0"}],"Failed":[]}"#;
+        assert!(!has_failed_entry(Api::Sqs, good));
         let failed = br#"{"Failed":[{"Id":"0","Code":"InternalError","SenderFault":false}]}"#;
-        assert!(has_failed_entry(failed));
+        assert!(has_failed_entry(Api::Sqs, failed));
+        // Some servers write down what is absent.
+        let good = br#"{"FailedRecordCount":0,"Records":[{"ShardId":"s","ErrorCode":null}]}"#;
+        assert!(!has_failed_entry(Api::Kinesis, good));
+        let failed = br#"{"FailedRecordCount":1,"Records":[{"ErrorCode":"InternalFailure"}]}"#;
+        assert!(has_failed_entry(Api::Kinesis, failed));
     }
 
     #[test]
     fn a_request_says_its_length() {
-        let text = String::from_utf8(request("h:1", "SendMessage", "{}")).unwrap();
+        let text = String::from_utf8(request("h:1", Api::Sqs, "SendMessage", "{}")).unwrap();
         assert!(text.contains("X-Amz-Target: AmazonSQS.SendMessage\r\n"));
         assert!(text.ends_with("Content-Length: 2\r\n\r\n{}"));
     }

@@ -1,6 +1,6 @@
 //! `levada-bench`: the reference server, the load generator and the suite behind `scripts/bench`.
 //!
-//! It knows Levada only as a process that serves SQS over HTTP: nothing here is linked with the broker.
+//! It knows Levada only as a process that serves SQS and Kinesis over HTTP: nothing here is linked with the broker.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -19,7 +19,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use http::Api;
 use load::Plan;
+use load::drain::Encoding;
 
 /// Measures Levada against a bare HTTP server on the same machine.
 #[derive(Parser)]
@@ -48,6 +50,9 @@ struct SuiteArguments {
     /// The broker's binary
     #[arg(long, default_value = "target/release/levada")]
     binary: PathBuf,
+    /// Ferrokinesis's binary, for the figures of streams
+    #[arg(long, env = "FERROKINESIS_BIN")]
+    ferrokinesis: Option<PathBuf>,
     /// Where the servers' directories are made, and removed again
     #[arg(long, default_value = "target")]
     directory: PathBuf,
@@ -65,10 +70,14 @@ struct SuiteArguments {
 enum Mode {
     /// SendMessage, or SendMessageBatch where --batch is above 1
     Send,
+    /// PutRecord, or PutRecords where --batch is above 1, to the stream that --queue names
+    Put,
     /// Send, receive and delete at once; the latency is from send to receipt
     Steady,
     /// One client that sends, receives and deletes in turn
     Cycle,
+    /// GetRecords of the stream's shards, all at once, from their beginnings to their ends
+    Drain,
     /// Idle long polls; reports the CPU of the servers meanwhile
     Parked,
 }
@@ -80,10 +89,10 @@ struct LoadArguments {
     /// host:port, may be given several times
     #[arg(long = "endpoint", default_value = "127.0.0.1:4566")]
     endpoints: Vec<String>,
-    /// A queue that exists, or --create
+    /// A queue, or stream, that exists, or --create
     #[arg(long, default_value = "bench")]
     queue: String,
-    /// Create the queue first
+    /// Create it first
     #[arg(long)]
     create: bool,
     /// Sending connections, or parked polls
@@ -92,9 +101,12 @@ struct LoadArguments {
     /// Receiving connections (steady)
     #[arg(long, default_value_t = 12)]
     receivers: usize,
-    /// Messages a request, 1 to 10
+    /// Messages a request, 1 to 10, or records, 1 to 500
     #[arg(long, default_value_t = 1)]
     batch: usize,
+    /// Ask in CBOR, not in JSON (drain)
+    #[arg(long)]
+    cbor: bool,
     /// Length of a message's body
     #[arg(long, default_value_t = 1024)]
     bytes: usize,
@@ -153,11 +165,12 @@ fn suite(arguments: SuiteArguments) -> Result<(), String> {
     if arguments.list {
         suite::SCENARIOS
             .iter()
-            .for_each(|(name, what)| println!("{name:<13} {what}"));
+            .for_each(|(name, what)| println!("{name:<15} {what}"));
         return Ok(());
     }
     let options = suite::Options {
         binary: arguments.binary,
+        ferrokinesis: arguments.ferrokinesis,
         directory: arguments.directory,
         quick: arguments.quick,
         scenarios: arguments.scenarios,
@@ -183,27 +196,55 @@ fn load(arguments: &LoadArguments) -> Result<(), String> {
     let plan = plan(arguments)?;
     runtime(arguments.threads)?.block_on(async {
         if arguments.create {
-            let attributes = match plan.groups {
-                Some(_) => serde_json::json!({"FifoQueue": "true"}),
-                None => serde_json::json!({}),
-            };
-            let body = serde_json::json!({"QueueName": plan.queue, "Attributes": attributes});
-            let created = http::once(&plan.endpoints[0], "CreateQueue", &body).await;
-            created.map_err(|error| error.to_string())?;
+            create(&plan).await?;
         }
         let line = match arguments.mode {
-            Mode::Send => json(&load::send::run(&plan).await),
+            Mode::Send | Mode::Put => json(&load::send::run(&plan).await),
             Mode::Steady => json(&load::steady::run(&plan).await),
             Mode::Cycle => json(
                 &load::cycle::run(&plan)
                     .await
                     .map_err(|error| error.to_string())?,
             ),
+            Mode::Drain => drained(&plan, arguments.cbor).await?,
             Mode::Parked => parked(&plan).await.map_err(|error| error.to_string())?,
         };
         println!("{line}");
         Ok(())
     })
+}
+
+async fn create(plan: &Plan) -> Result<(), String> {
+    let endpoint = &plan.endpoints[0];
+    if plan.api == Api::Kinesis {
+        return suite::streams::create(endpoint, &plan.queue, reference::STREAM_SHARDS)
+            .await
+            .map(|_| ());
+    }
+    let attributes = match plan.groups {
+        Some(_) => serde_json::json!({"FifoQueue": "true"}),
+        None => serde_json::json!({}),
+    };
+    let body = serde_json::json!({"QueueName": plan.queue, "Attributes": attributes});
+    let created = http::once(endpoint, Api::Sqs, "CreateQueue", &body).await;
+    created.map(|_| ()).map_err(|error| error.to_string())
+}
+
+async fn drained(plan: &Plan, cbor: bool) -> Result<String, String> {
+    let shards = suite::streams::shards(&plan.endpoints[0], &plan.queue).await?;
+    let encoding = if cbor { Encoding::Cbor } else { Encoding::Json };
+    let before_s = usage::cpu_s(&plan.pids);
+    let drained = load::drain::run(plan, &shards, encoding).await;
+    let drained = drained.map_err(|error| error.to_string())?;
+    let used_s = usage::cpu_s(&plan.pids) - before_s;
+    let report = serde_json::json!({
+        "name": plan.name,
+        "records": drained.records,
+        "seconds": drained.time.as_secs_f64(),
+        "records_per_s": drained.records as f64 / drained.time.as_secs_f64(),
+        "cpu_s_per_100k": used_s * 1e5 / drained.records.max(1) as f64,
+    });
+    Ok(report.to_string())
 }
 
 async fn parked(plan: &Plan) -> Result<String, http::CallError> {
@@ -225,14 +266,19 @@ fn plan(arguments: &LoadArguments) -> Result<Plan, String> {
     let seconds = |value: f64, name: &str| {
         Duration::try_from_secs_f64(value).map_err(|error| format!("{name}: {error}"))
     };
-    if !(1..=10).contains(&arguments.batch) {
-        return Err("--batch: 1 to 10 messages a request".to_owned());
+    let (api, batch_max) = match arguments.mode {
+        Mode::Put | Mode::Drain => (Api::Kinesis, 500),
+        Mode::Send | Mode::Steady | Mode::Cycle | Mode::Parked => (Api::Sqs, 10),
+    };
+    if !(1..=batch_max).contains(&arguments.batch) {
+        return Err(format!("--batch: 1 to {batch_max} a request"));
     }
     if arguments.connections == 0 || arguments.groups == Some(0) {
         return Err("--connections and --groups: at least 1".to_owned());
     }
     Ok(Plan {
         name: arguments.queue.clone(),
+        api,
         endpoints: arguments.endpoints.clone(),
         queue: arguments.queue.clone(),
         connections: arguments.connections,

@@ -1,11 +1,13 @@
 //! The reference: a bare hyper server that parses the same JSON, computes the same MD5 and answers in the same
-//! shape, and does nothing else. No figure of Levada's means anything without it, since it says what the
+//! shape, and does nothing else. For records it decodes the base64 of their data as well, and the MD5 is their keys'. No figure of Levada's means anything without it, since it says what the
 //! machine, the kernel, HTTP and JSON cost on the day.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -13,12 +15,18 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use md5::{Digest, Md5};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use tokio::net::TcpListener;
+
+use crate::http::Api;
+
+/// Shards of the streams of the figures: on three nodes each leads one.
+pub(crate) const STREAM_SHARDS: u32 = 3;
 
 /// Answers an action with a status and a body of JSON.
 pub(crate) trait Handler: Clone + Send + 'static {
-    /// `action` without its `AmazonSQS.` in front.
+    /// `action` without its service in front.
     fn answer(&self, action: &str, body: &[u8]) -> (StatusCode, Vec<u8>);
 }
 
@@ -31,6 +39,8 @@ impl Handler for Bare {
         let answer = match action {
             "SendMessage" => serde_json::from_slice(body).map(|input| encode(&send(&input))),
             "SendMessageBatch" => serde_json::from_slice(body).map(|input| encode(&batch(&input))),
+            "PutRecord" => serde_json::from_slice(body).map(|input| encode(&put_record(&input))),
+            "PutRecords" => serde_json::from_slice(body).map(|input| encode(&put_records(&input))),
             _ => return refuse("InvalidAction"),
         };
         answer.map_or_else(
@@ -67,7 +77,11 @@ async fn respond(
             .get("x-amz-target")
             .and_then(|value| value.to_str().ok());
         let action = target
-            .and_then(|target| target.strip_prefix("AmazonSQS."))
+            .and_then(|target| {
+                let apis = Api::ALL.iter();
+                apis.filter_map(|api| target.strip_prefix(api.target_prefix()))
+                    .next()
+            })
             .unwrap_or("");
         match body.collect().await {
             Ok(body) => handler.answer(action, &body.to_bytes()),
@@ -169,6 +183,88 @@ fn hex(bytes: &[u8]) -> String {
         .collect()
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct PutRecord<'a> {
+    #[serde(borrow)]
+    stream_name: Cow<'a, str>,
+    #[serde(deserialize_with = "blob")]
+    data: Vec<u8>,
+    #[serde(borrow)]
+    partition_key: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct PutRecords<'a> {
+    #[serde(borrow)]
+    stream_name: Cow<'a, str>,
+    #[serde(borrow)]
+    records: Vec<Record<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Record<'a> {
+    #[serde(deserialize_with = "blob")]
+    data: Vec<u8>,
+    #[serde(borrow)]
+    partition_key: Cow<'a, str>,
+}
+
+fn blob<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    let Text(text) = Text::deserialize(deserializer)?;
+    BASE64_STANDARD
+        .decode(text.as_bytes())
+        .map_err(D::Error::custom)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Put {
+    sequence_number: String,
+    shard_id: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct PutBatch {
+    failed_record_count: u32,
+    records: Vec<Put>,
+}
+
+fn put_record(input: &PutRecord<'_>) -> Put {
+    debug_assert!(!input.stream_name.is_empty());
+    put(&input.data, &input.partition_key)
+}
+
+fn put_records(input: &PutRecords<'_>) -> PutBatch {
+    debug_assert!(!input.stream_name.is_empty());
+    PutBatch {
+        failed_record_count: 0,
+        records: input
+            .records
+            .iter()
+            .map(|record| put(&record.data, &record.partition_key))
+            .collect(),
+    }
+}
+
+/// The shard by the key's MD5, of as many as the figures' streams have, and a number in AWS's form from a counter.
+fn put(data: &[u8], partition_key: &str) -> Put {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    debug_assert!(!data.is_empty());
+    let hash = u128::from_be_bytes(Md5::digest(partition_key.as_bytes()).into());
+    let shard = hash / (u128::MAX / u128::from(STREAM_SHARDS) + 1);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    Put {
+        sequence_number: format!("49{number:054}"),
+        shard_id: format!("shardId-{shard:012}"),
+    }
+}
+
 fn encode(answer: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(answer).unwrap_or_default()
 }
@@ -217,6 +313,26 @@ mod tests {
         assert_eq!(status, 200);
         assert_eq!(answer["Successful"][1]["Id"], "b");
         assert_eq!(answer["Failed"], json!([]));
+    }
+
+    #[test]
+    fn records_are_answered_with_a_shard_and_a_number() {
+        let record = json!({"Data": "aGVsbG8=", "PartitionKey": "k"});
+        let (status, answer) = ask(
+            "PutRecords",
+            &json!({"StreamName": "s", "Records": [record, record]}),
+        );
+        assert_eq!((status, &answer["FailedRecordCount"]), (200, &json!(0)));
+        let (first, second) = (&answer["Records"][0], &answer["Records"][1]);
+        // MD5("k") is 8ce4...: of three equal shares of the ring the second.
+        assert_eq!(first["ShardId"], "shardId-000000000001");
+        assert_eq!(first["SequenceNumber"].as_str().unwrap().len(), 56);
+        assert_ne!(first["SequenceNumber"], second["SequenceNumber"]);
+        let mut single = record;
+        single["StreamName"] = json!("s");
+        assert_eq!(ask("PutRecord", &single).1["ShardId"], first["ShardId"]);
+        single["Data"] = json!("not base64");
+        assert_eq!(ask("PutRecord", &single).0, 400);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Requests made once and stamped before each send: fields of twenty digits are overwritten in place.
 //!
 //! The fields of a message are, in order: the time that its body begins with, and for FIFO queues its group
-//! and its deduplication id.
+//! and its deduplication id. Those of a record are the time that the base64 of its data begins with, and its key.
 
-use crate::http;
+use crate::http::{self, Api};
 
 /// What stands for a field until it is stamped.
 const BLANK: &str = "@@@@@@@@@@@@@@@@@@@@";
@@ -19,8 +19,8 @@ pub(crate) struct Template {
 }
 
 impl Template {
-    fn new(host: &str, action: &str, body: &str) -> Self {
-        let bytes = http::request(host, action, body);
+    fn new(host: &str, api: Api, action: &str, body: &str) -> Self {
+        let bytes = http::request(host, api, action, body);
         let fields = memchr::memmem::find_iter(&bytes, BLANK).collect();
         Self { bytes, fields }
     }
@@ -32,7 +32,7 @@ impl Template {
             queue_url(host, queue),
             message(bytes, fifo)
         );
-        Self::new(host, "SendMessage", &body)
+        Self::new(host, Api::Sqs, "SendMessage", &body)
     }
 
     /// SendMessageBatch of `count` such messages.
@@ -51,7 +51,7 @@ impl Template {
             "{{\"QueueUrl\":\"{url}\",\"Entries\":[{}]}}",
             entries.join(",")
         );
-        Self::new(host, "SendMessageBatch", &body)
+        Self::new(host, Api::Sqs, "SendMessageBatch", &body)
     }
 
     /// ReceiveMessage: no fields.
@@ -60,7 +60,20 @@ impl Template {
         let body = format!(
             "{{\"QueueUrl\":\"{url}\",\"MaxNumberOfMessages\":{count},\"WaitTimeSeconds\":{wait_s}}}"
         );
-        Self::new(host, "ReceiveMessage", &body)
+        Self::new(host, Api::Sqs, "ReceiveMessage", &body)
+    }
+
+    /// PutRecord with data of `bytes` whose base64 begins with a field.
+    pub(crate) fn put(host: &str, stream: &str, bytes: usize) -> Self {
+        let body = format!("{{\"StreamName\":\"{stream}\",{}}}", record(bytes));
+        Self::new(host, Api::Kinesis, "PutRecord", &body)
+    }
+
+    /// PutRecords of `count` such records.
+    pub(crate) fn put_batch(host: &str, stream: &str, bytes: usize, count: usize) -> Self {
+        let records = vec![format!("{{{}}}", record(bytes)); count].join(",");
+        let body = format!("{{\"StreamName\":\"{stream}\",\"Records\":[{records}]}}");
+        Self::new(host, Api::Kinesis, "PutRecords", &body)
     }
 
     /// Overwrites field number `index`.
@@ -93,8 +106,27 @@ fn message(bytes: usize, fifo: bool) -> String {
     }
 }
 
+/// The base64 of what a field of a record's data stands for: its digits are digits of base64, too, and so it is read as
+/// it was written and nothing is decoded for it.
+const STAMPED_BYTES: usize = FIELD_DIGITS / 4 * 3;
+
+fn record(bytes: usize) -> String {
+    let filler = bytes.saturating_sub(STAMPED_BYTES);
+    // Of "xxx", and of what is left of it at the end.
+    let end = match filler % 3 {
+        0 => "",
+        1 => "eA==",
+        _ => "eHg=",
+    };
+    let data = format!("{BLANK}{}{end}", "eHh4".repeat(filler / 3));
+    format!("\"Data\":\"{data}\",\"PartitionKey\":\"{BLANK}\"")
+}
+
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::prelude::BASE64_STANDARD;
+
     use super::*;
 
     #[test]
@@ -123,5 +155,26 @@ mod tests {
     fn a_standard_message_has_one_field() {
         assert_eq!(Template::send("h:1", "q", 100, false).fields.len(), 1);
         assert_eq!(Template::receive("h:1", "q", 10, 1).fields.len(), 0);
+    }
+
+    #[test]
+    fn a_record_s_data_is_base64_of_its_length_with_the_stamp_in_front() {
+        for bytes in 1_022..1_025 {
+            let mut template = Template::put_batch("h:1", "s", bytes, 2);
+            for (index, value) in [7, 8, 9, u64::MAX].into_iter().enumerate() {
+                template.stamp(index, value);
+            }
+            let text = String::from_utf8(template.bytes().to_vec()).unwrap();
+            let (_, body) = text.split_once("\r\n\r\n").unwrap();
+            let body: serde_json::Value = serde_json::from_str(body).unwrap();
+            let record = &body["Records"][1];
+            assert_eq!(record["PartitionKey"], u64::MAX.to_string());
+            let data = record["Data"].as_str().unwrap();
+            assert!(data.starts_with("00000000000000000009eHh4"));
+            let decoded = BASE64_STANDARD.decode(data).unwrap();
+            assert_eq!(decoded.len(), bytes);
+            assert_eq!(BASE64_STANDARD.encode(decoded), data, "as it is read again");
+        }
+        assert_eq!(Template::put("h:1", "s", 1_024).fields.len(), 2);
     }
 }

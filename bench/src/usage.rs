@@ -1,4 +1,4 @@
-//! What a process used, from /proc: CPU time and memory.
+//! What a process used, from /proc: CPU time, memory, and what it read from its disk.
 
 /// The kernel reports process times to programs in hundredths of a second, whatever its own tick is.
 const TICKS_PER_S: f64 = 100.0;
@@ -28,6 +28,15 @@ pub(crate) fn resident_mib(pid: u32) -> f64 {
 /// The most resident memory that the process ever had, in MiB.
 pub(crate) fn resident_max_mib(pid: u32) -> f64 {
     memory_mib(pid, "VmHWM:")
+}
+
+/// Bytes that had to come from the disk for what the process has read since it began: what was in the page cache does not
+/// count.
+pub(crate) fn disk_read_bytes(pid: u32) -> u64 {
+    let io = read(pid, "io").unwrap_or_default();
+    io.lines()
+        .find_map(|line| line.strip_prefix("read_bytes: ")?.parse().ok())
+        .unwrap_or(0)
 }
 
 fn memory_mib(pid: u32, field: &str) -> f64 {

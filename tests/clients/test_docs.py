@@ -41,3 +41,12 @@ def test_the_python_of_the_page_on_topics_runs(endpoint, sns, sqs):
     for name in ("billing", "worker.fifo"):
         sqs.delete_queue(QueueUrl=f"{endpoint}/000000000000/{name}")
     assert done.returncode == 0, done.stderr
+
+
+def test_the_lines_of_the_library_for_rust_are_those_of_its_example():
+    source = " ".join((ROOT / "clients/rust/examples/orders.rs").read_text().split())
+    shown = blocks(ROOT / "docs/clients.md", "rust")
+    assert len(shown) >= 5
+    for block in shown:
+        wanted = " ".join(block.replace(ENDPOINT, "endpoint").split())
+        assert wanted in source, wanted

@@ -2,12 +2,14 @@
 letters, and restoring them; splits and merges."""
 
 import datetime
+import re
 import time
+import urllib.request
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from support.aws import refused
+from support.aws import eventually, refused
 from support.kinesis import kinesis_client, wait_active
 from support.nodes import Cluster
 
@@ -403,3 +405,19 @@ def test_claims_outlive_a_leader():
         cluster.nodes[0].start()
         for client in left:
             none_comes(client, arn)
+
+
+def test_what_expired_unacknowledged_is_on_the_metrics_page(kinesis, on_demand, endpoint, endpoints):
+    name = f"q-{uuid.uuid4().hex[:20]}"
+    create(kinesis, on_demand, name)
+    pattern = re.compile(
+        rf'^levada_stream_queue_expired_records{{account="\d+",region="us-east-1",stream="{on_demand}",queue="{name}"}} 0$',
+        re.MULTILINE,
+    )
+    nodes = {endpoint} | {next(endpoints) for _ in range(8)}
+
+    def is_shown():
+        pages = (urllib.request.urlopen(f"{node}/metrics").read().decode() for node in nodes)
+        return any(pattern.search(page) for page in pages)
+
+    eventually(is_shown, timeout_s=15)

@@ -5,15 +5,23 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from support.aws import attributes, eventually, receive_all, receive_none, receive_one, sqs_client
+from support.aws import attributes, eventually, receive_all, receive_none, receive_one, refused, sqs_client
+from support.dynamodb import dynamodb_client, lease_table, s
+from support.kinesis import kinesis_client, wait_active
 from support.nodes import Cluster
 
 
 @pytest.fixture(scope="module")
-def three():
-    """Clients of the three nodes of a cluster of its own."""
+def cluster_of_three():
+    """Three nodes of their own."""
     with Cluster(3) as cluster:
-        yield [sqs_client(e) for e in cluster.endpoints]
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def three(cluster_of_three):
+    """Their clients."""
+    return [sqs_client(e) for e in cluster_of_three.endpoints]
 
 
 @pytest.fixture
@@ -151,3 +159,66 @@ def test_lists_agree(three):
         three[i % 3].create_queue(QueueName=f"{prefix}-{i}")
     lists = [sorted(u.rsplit("/", 1)[1] for u in c.list_queues(QueueNamePrefix=prefix)["QueueUrls"]) for c in three]
     assert lists[0] == lists[1] == lists[2] == [f"{prefix}-{i}" for i in range(6)]
+
+
+def test_a_table_of_a_name_that_was_taken_again_is_known_everywhere_at_once(cluster_of_three):
+    """A node that stood still meanwhile has not heard of it when it goes on, and finds the table that it knew gone."""
+    tables = [dynamodb_client(e) for e in cluster_of_three.endpoints]
+    name = f"t-{uuid.uuid4().hex}"
+    lease_table(tables[0], name)
+    with ThreadPoolExecutor(1) as pool:
+        for i in range(6):
+            late, behind = tables[i % 3], cluster_of_three.nodes[i % 3]
+            maker, other = tables[(i + 1) % 3], tables[(i + 2) % 3]
+            late.put_item(TableName=name, Item={"leaseKey": s("old")})
+            behind.pause()
+            try:
+                maker.delete_table(TableName=name)
+                lease_table(maker, name)
+                put = pool.submit(late.put_item, TableName=name, Item={"leaseKey": s(str(i))})
+                time.sleep(0.2)  # so that the request is there when the node goes on
+            finally:
+                behind.resume()
+            put.result(timeout=30)
+            assert other.get_item(TableName=name, Key={"leaseKey": s(str(i))})["Item"] == {"leaseKey": s(str(i))}
+            assert "Item" not in other.get_item(TableName=name, Key={"leaseKey": s("old")})
+
+
+def test_a_subscription_is_taken_over_by_way_of_another_node(cluster_of_three):
+    first, second, third = (kinesis_client(e) for e in cluster_of_three.endpoints)
+    name, shard = f"s-{uuid.uuid4().hex[:20]}", "shardId-000000000000"
+    first.create_stream(StreamName=name, ShardCount=1)
+    arn = wait_active(first, name)["StreamARN"]
+    consumer = first.register_stream_consumer(StreamARN=arn, ConsumerName="c")["Consumer"]["ConsumerARN"]
+    described = lambda: first.describe_stream_consumer(ConsumerARN=consumer)["ConsumerDescription"]  # noqa: E731
+    eventually(lambda: described()["ConsumerStatus"] == "ACTIVE", timeout_s=15)
+
+    def subscribe(kinesis):
+        start = {"Type": "TRIM_HORIZON"}
+        answer = kinesis.subscribe_to_shard(ConsumerARN=consumer, ShardId=shard, StartingPosition=start)
+        return answer["EventStream"]
+
+    def subscribed(kinesis):
+        """A subscription, once the one before is no more too young."""
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                return subscribe(kinesis)
+            except kinesis.exceptions.ResourceInUseException:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+
+    pushed = subscribe(first)
+    with refused("ResourceInUseException"):
+        subscribe(second)
+    taken_over = subscribed(second)
+    # It ends in good order, as after its five minutes; what it had sent may still come.
+    for event in pushed:
+        assert "SubscribeToShardEvent" in event
+    with refused("ResourceInUseException"):
+        subscribe(third)
+    third.put_record(StreamName=name, Data=b"x", PartitionKey="k")
+    records = (event["SubscribeToShardEvent"]["Records"] for event in taken_over)
+    assert [r["Data"] for r in next(found for found in records if found)] == [b"x"]
+    taken_over.close()
+    third.delete_stream(StreamName=name, EnforceConsumerDeletion=True)

@@ -2,6 +2,7 @@
 when its files are wrong."""
 
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -220,3 +221,24 @@ def _answers(port):
     except OSError:
         return False
     return True
+
+
+def test_one_stranger_does_not_keep_others_out(secured):
+    """He begins as many handshakes as there may be, and says nothing."""
+    under_way_max = 2_048
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    at = ("127.0.0.1", secured.tls_port)
+    context = ssl.create_default_context(cafile=secured.certificate)
+    silent = []
+    try:
+        for _ in range(under_way_max):
+            silent.append(socket.create_connection(at, timeout=10))
+        with socket.create_connection(at, timeout=10, source_address=("127.0.0.2", 0)) as other:
+            with context.wrap_socket(other, server_hostname="localhost") as tls:
+                tls.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                assert tls.recv(1024).startswith(b"HTTP/1.1 200")
+    finally:
+        for sock in silent:
+            sock.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -3,6 +3,7 @@ that are ready, and knows nothing of requests."""
 
 import asyncio
 import itertools
+import random
 import threading
 
 HEALTH_EVERY_S = 0.2
@@ -71,7 +72,31 @@ class Balancer:
         else:
             writer.close()
             return
-        await asyncio.gather(_copy(reader, there_writer), _copy(there_reader, writer))
+        await asyncio.gather(_copy(reader, there_writer), self._answer(there_reader, writer))
+
+    async def _answer(self, there_reader, writer):
+        await _copy(there_reader, writer)
+
+
+class Forgetful(Balancer):
+    """A balancer that now and then loses an answer, and the connection with it: the request was carried out."""
+
+    def __init__(self, nodes, losses_in_a_thousand, seed):
+        super().__init__(nodes)
+        self.losses, self.random, self.lost = losses_in_a_thousand, random.Random(seed), 0
+
+    async def _answer(self, there_reader, writer):
+        try:
+            while chunk := await there_reader.read(CHUNK_BYTES):
+                if self.random.randrange(1_000) < self.losses:
+                    self.lost += 1
+                    return
+                writer.write(chunk)
+                await writer.drain()
+        except OSError:
+            pass
+        finally:
+            writer.close()
 
 
 async def _copy(reader, writer):

@@ -7,18 +7,19 @@ use std::process::{Command, Stdio};
 
 use crate::tidy;
 
-/// The simulator is a workspace of its own.
-const SIM_FMT: [&str; 3] = ["fmt", "--manifest-path", "sim/Cargo.toml"];
+/// Workspaces of their own: the simulator, and the library for Rust.
+const OTHERS: [(&str, &str); 2] = [
+    ("formatting of sim", "sim/Cargo.toml"),
+    ("formatting of clients/rust", "clients/rust/Cargo.toml"),
+];
 
 /// Checks everything and changes nothing. The last line is `N passed, N failed`, which `.ci/run` sums.
 pub(crate) fn verify(root: &Path) -> bool {
     let mut tally = Tally::default();
     tally.cargo(root, "formatting", &["fmt", "--all", "--check"]);
-    tally.cargo(
-        root,
-        "formatting of sim",
-        &[&SIM_FMT[..], &["--check"]].concat(),
-    );
+    for (name, manifest) in OTHERS {
+        tally.cargo(root, name, &["fmt", "--manifest-path", manifest, "--check"]);
+    }
     tally.cargo(
         root,
         "clippy",
@@ -60,7 +61,9 @@ pub(crate) fn fix(root: &Path) -> bool {
     ];
     tally.cargo(root, "clippy --fix", &clippy);
     tally.cargo(root, "formatting", &["fmt", "--all"]);
-    tally.cargo(root, "formatting of sim", &SIM_FMT);
+    for (name, manifest) in OTHERS {
+        tally.cargo(root, name, &["fmt", "--manifest-path", manifest]);
+    }
     tally.count("length ratchet", tidy::tighten(root));
     tally.failed == 0
 }

@@ -4,9 +4,13 @@
 //! answered after the warm-up and before the end counts.
 
 pub(crate) mod cycle;
+pub(crate) mod drain;
+pub(crate) mod frames;
 pub(crate) mod parked;
+pub(crate) mod push;
 pub(crate) mod send;
 pub(crate) mod steady;
+pub(crate) mod tail;
 
 #[cfg(test)]
 mod tests;
@@ -19,7 +23,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use crate::http::{CallError, Connection};
+use crate::http::{Api, CallError, Connection};
 use crate::usage;
 
 /// After an error a connection waits this long, so that a server that is gone is not asked in a tight loop.
@@ -31,20 +35,22 @@ const GRACE: Duration = Duration::from_secs(5);
 /// The longest time that the histogram tells from longer ones.
 const LATENCY_US_MAX: u64 = 120_000_000;
 
-/// One load on one queue.
+/// One load on one queue or stream.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     /// What the report is called.
     pub(crate) name: String,
+    /// Whether it is a queue or a stream.
+    pub(crate) api: Api,
     /// `host:port`; connections are dealt out to them in turn.
     pub(crate) endpoints: Vec<String>,
-    /// The name of the queue.
+    /// The name of the queue, or of the stream.
     pub(crate) queue: String,
     /// Sending connections.
     pub(crate) connections: usize,
     /// Receiving connections, for the modes that receive.
     pub(crate) receivers: usize,
-    /// Messages a request.
+    /// Messages, or records, a request.
     pub(crate) batch: usize,
     /// Length of a body.
     pub(crate) message_bytes: usize,
@@ -270,7 +276,7 @@ pub(crate) fn now_ns() -> u64 {
     u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// A number that no message of this or an earlier run had: for deduplication ids.
+/// A number that no message of this or an earlier run had: for deduplication ids, and for keys of records.
 pub(crate) fn unique() -> u64 {
     static NEXT: OnceLock<AtomicU64> = OnceLock::new();
     let next = NEXT.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! SendMessage, or SendMessageBatch: the time from request to answer.
+//! SendMessage or SendMessageBatch, and of streams PutRecord or PutRecords: the time from request to answer.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -6,7 +6,7 @@ use std::time::Instant;
 use tokio::task::JoinSet;
 
 use super::{Line, Plan, Recorder, Report, now_ns, unique};
-use crate::http::{CallError, has_failed_entry};
+use crate::http::{Api, CallError, has_failed_entry};
 use crate::template::Template;
 
 /// Runs the plan to its end.
@@ -37,7 +37,7 @@ async fn sender(plan: &Plan, index: usize, recorder: &Recorder) {
             continue;
         };
         let done = Instant::now();
-        if plan.batch > 1 && has_failed_entry(answer) {
+        if plan.batch > 1 && has_failed_entry(plan.api, answer) {
             recorder.error(&CallError::FailedEntry);
             continue;
         }
@@ -49,18 +49,24 @@ async fn sender(plan: &Plan, index: usize, recorder: &Recorder) {
 /// The request of a plan: single where its batch is one.
 pub(crate) fn template(plan: &Plan, endpoint: &str) -> Template {
     let fifo = plan.groups.is_some();
-    if plan.batch > 1 {
-        Template::send_batch(endpoint, &plan.queue, plan.message_bytes, fifo, plan.batch)
-    } else {
-        Template::send(endpoint, &plan.queue, plan.message_bytes, fifo)
+    let (name, bytes) = (&plan.queue, plan.message_bytes);
+    match (plan.api, plan.batch) {
+        (Api::Sqs, ..=1) => Template::send(endpoint, name, bytes, fifo),
+        (Api::Sqs, batch) => Template::send_batch(endpoint, name, bytes, fifo, batch),
+        (Api::Kinesis, ..=1) => Template::put(endpoint, name, bytes),
+        (Api::Kinesis, batch) => Template::put_batch(endpoint, name, bytes, batch),
     }
 }
 
-/// Stamps every message of the request: the time, and for FIFO queues the next group and a new id.
+/// Stamps every message of the request: the time, and for FIFO queues the next group and a new id; for streams a key that
+/// no record had, so that all shards get as much.
 pub(crate) fn stamp(template: &mut Template, plan: &Plan) {
     let now_ns = now_ns();
     for message in 0..plan.batch {
-        if plan.groups.is_some() {
+        if plan.api == Api::Kinesis {
+            template.stamp(message * 2, now_ns);
+            template.stamp(message * 2 + 1, unique());
+        } else if plan.groups.is_some() {
             let id = unique();
             stamp_fifo(template, plan, message, [now_ns, id, id]);
         } else {

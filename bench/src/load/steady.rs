@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::{Line, Plan, Recorder, Report, now_ns, send};
-use crate::http::{self, CallError, has_failed_entry};
+use crate::http::{self, Api, CallError, has_failed_entry};
 use crate::template::{FIELD_DIGITS, Template, queue_url};
 
 /// The most that one ReceiveMessage gives.
@@ -76,7 +76,9 @@ async fn receiver(plan: &Plan, index: usize, recorder: &Recorder, window: &Semap
         let request = delete_batch(endpoint, &url, &messages);
         window.add_permits(count);
         match line.call(&request, recorder).await {
-            Some(answer) if has_failed_entry(answer) => recorder.error(&CallError::FailedEntry),
+            Some(answer) if has_failed_entry(Api::Sqs, answer) => {
+                recorder.error(&CallError::FailedEntry)
+            }
             Some(_) => recorder.count(Instant::now(), count),
             None => {}
         }
@@ -146,5 +148,5 @@ pub(super) fn delete_batch(endpoint: &str, url: &str, messages: &[Message<'_>]) 
         entries,
     })
     .unwrap_or_default();
-    http::request(endpoint, "DeleteMessageBatch", &body)
+    http::request(endpoint, Api::Sqs, "DeleteMessageBatch", &body)
 }

@@ -1,4 +1,4 @@
-//! Every mode against a queue in memory behind the reference's own HTTP, so that the generator is tested
+//! Every mode against a queue, or a stream, in memory behind the reference's own HTTP, so that the generator is tested
 //! without the broker.
 
 use std::collections::BTreeMap;
@@ -8,7 +8,8 @@ use std::time::Duration;
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Plan, cycle, parked, send, steady};
+use super::{Plan, cycle, drain, parked, send, steady, tail};
+use crate::http::Api;
 use crate::reference::{Bare, Handler, serve};
 
 /// One queue. A message that is received stands aside until it is deleted; nothing comes back.
@@ -93,6 +94,52 @@ impl Queue {
     }
 }
 
+/// A stream of one shard.
+#[derive(Clone, Default)]
+struct Shard(Arc<Mutex<Vec<Value>>>);
+
+/// What one GetRecords gives, so that reading takes several.
+const GIVEN_MAX: usize = 70;
+
+impl Handler for Shard {
+    fn answer(&self, action: &str, body: &[u8]) -> (StatusCode, Vec<u8>) {
+        let mut input: Value = serde_json::from_slice(body).unwrap();
+        let mut records = self.0.lock().unwrap();
+        let answer = match action {
+            "PutRecord" => {
+                assert_eq!(input["StreamName"], "q", "the stream of the plan");
+                records.push(json!({"SequenceNumber": "4", "Data": input["Data"]}));
+                json!({"SequenceNumber": "4", "ShardId": "shard"})
+            }
+            "PutRecords" => {
+                for record in input["Records"].as_array_mut().unwrap() {
+                    records.push(json!({"SequenceNumber": "4", "Data": record["Data"].take()}));
+                }
+                json!({"FailedRecordCount": 0, "Records": []})
+            }
+            "GetShardIterator" => {
+                assert_eq!(input["ShardId"], "shard");
+                let latest = input["ShardIteratorType"] == "LATEST";
+                let from = if latest { records.len() } else { 0 };
+                json!({"ShardIterator": from.to_string()})
+            }
+            "GetRecords" => {
+                let from: usize = input["ShardIterator"].as_str().unwrap().parse().unwrap();
+                let next = (from + GIVEN_MAX).min(records.len());
+                // Written out, in the broker's order: the generator looks behind the records.
+                let (given, behind) = (json!(records[from..next]), next < records.len());
+                let answer = format!(
+                    "{{\"Records\":{given},\"NextShardIterator\":\"{next}\",\"MillisBehindLatest\":{}}}",
+                    u32::from(behind)
+                );
+                return (StatusCode::OK, answer.into_bytes());
+            }
+            other => panic!("no load calls {other}"),
+        };
+        (StatusCode::OK, answer.to_string().into_bytes())
+    }
+}
+
 async fn endpoint(handler: impl Handler) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -103,6 +150,7 @@ async fn endpoint(handler: impl Handler) -> String {
 fn plan(endpoint: String) -> Plan {
     Plan {
         name: "test".to_owned(),
+        api: Api::Sqs,
         endpoints: vec![endpoint],
         queue: "q".to_owned(),
         connections: 4,
@@ -186,4 +234,38 @@ async fn a_server_that_is_not_there_is_an_error_and_no_message() {
     let report = send::run(&plan(address)).await;
     assert_eq!(report.messages, 0);
     assert!(report.errors > 0 && report.first_error.unwrap().starts_with("connection:"));
+}
+
+#[tokio::test]
+async fn records_are_put_and_read_to_the_end() {
+    let shard = Shard::default();
+    let plan = Plan {
+        api: Api::Kinesis,
+        batch: 10,
+        messages_max: Some(200),
+        duration: Duration::from_secs(60),
+        ..plan(endpoint(shard.clone()).await)
+    };
+    let report = send::run(&plan).await;
+    assert_eq!((report.messages, report.errors), (200, 0));
+    let shards = ["shard".to_owned()];
+    let drained = drain::run(&plan, &shards, drain::Encoding::Json);
+    let drained = drained.await.unwrap();
+    assert_eq!(drained.records, 200);
+    assert!(drained.answer_bytes > 200 * 1024);
+}
+
+#[tokio::test]
+async fn what_is_put_at_a_pace_is_read_by_who_asks_without_pause() {
+    let shard = Shard::default();
+    let plan = Plan {
+        api: Api::Kinesis,
+        ..plan(endpoint(shard.clone()).await)
+    };
+    let shards = ["shard".to_owned()];
+    let report = tail::run(&plan, &shards, Duration::from_millis(5));
+    let report = report.await.unwrap();
+    assert_eq!((report.errors, report.first_error), (0, None));
+    assert!(report.messages > 0 && report.messages <= shard.0.lock().unwrap().len() as u64);
+    assert!(report.latency.max_us < 60_000_000, "a latency, not a clock");
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::server::Server;
 use super::table::{Figure, ms};
 use super::{Bench, create};
-use crate::http;
+use crate::http::{self, Api};
 use crate::load::cycle::{self, CycleReport};
 use crate::load::{Plan, Recorder, send};
 use crate::template::queue_url;
@@ -64,7 +64,7 @@ pub(super) async fn standard(bench: &mut Bench) -> Result<(), String> {
         name: name("memory of the node, at most"),
         measured: format!("{memory_mib:.0} MiB"),
         target: format!("< {MEMORY_MIB} MiB"),
-        met: memory_mib < MEMORY_MIB,
+        met: Some(memory_mib < MEMORY_MIB),
         ratio: None,
     });
     node[0].kill();
@@ -79,7 +79,7 @@ pub(super) async fn standard(bench: &mut Bench) -> Result<(), String> {
             restart.as_secs_f64()
         ),
         target: format!("< {} s, nothing lost", RESTART.as_secs()),
-        met: restart < RESTART && still >= messages,
+        met: Some(restart < RESTART && still >= messages),
         ratio: None,
     });
     Ok(())
@@ -183,7 +183,7 @@ fn slower(bench: &mut Bench, name: String, empty_us: u64, full_us: u64, limit: f
             ms(empty_us)
         ),
         target: format!("at most {limit:.2} times"),
-        met: times <= limit,
+        met: Some(times <= limit),
         ratio: None,
     });
 }
@@ -193,7 +193,7 @@ async fn waiting(node: &Server, queue: &str) -> Result<u64, String> {
     const WAITING: &str = "ApproximateNumberOfMessages";
     let url = queue_url(&node.http, queue);
     let body = json!({"QueueUrl": url, "AttributeNames": [WAITING]});
-    let answer = http::once(&node.http, "GetQueueAttributes", &body).await;
+    let answer = http::once(&node.http, Api::Sqs, "GetQueueAttributes", &body).await;
     let answer = answer.map_err(|error| format!("GetQueueAttributes: {error}"))?;
     let number = answer["Attributes"][WAITING]
         .as_str()

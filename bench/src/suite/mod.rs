@@ -8,6 +8,7 @@ mod backlog;
 mod failover;
 mod idle;
 mod server;
+pub(crate) mod streams;
 mod table;
 mod throughput;
 
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::http;
+use crate::http::{self, Api};
 use crate::load::Plan;
 use server::Server;
 use table::Table;
@@ -56,12 +57,34 @@ pub(crate) const SCENARIOS: &[(&str, &str)] = &[
         "failover",
         "three nodes: each killed and paused under load, standard and FIFO",
     ),
+    (
+        "streams",
+        "one node: PutRecord and PutRecords at 64 connections, against the reference and ferrokinesis",
+    ),
+    (
+        "streams-three",
+        "three nodes: PutRecord and PutRecords at 64 connections, against the reference and ferrokinesis",
+    ),
+    (
+        "streams-backlog",
+        "one node: GetRecords of 10 GB that are in no cache, against reading its files",
+    ),
+    (
+        "streams-tail",
+        "three nodes: from put to GetRecords without pause, and to SubscribeToShard",
+    ),
+    (
+        "streams-idle",
+        "three nodes: CPU and memory of 1,000 shards",
+    ),
 ];
 
 /// How to run.
 pub(crate) struct Options {
     /// The broker.
     pub(crate) binary: PathBuf,
+    /// Ferrokinesis, to compare with.
+    pub(crate) ferrokinesis: Option<PathBuf>,
     /// Where the suite makes its directory.
     pub(crate) directory: PathBuf,
     /// Shorter loads and smaller backlogs: for a look, not for a record.
@@ -73,6 +96,7 @@ pub(crate) struct Options {
 /// What the scenarios share.
 struct Bench {
     binary: PathBuf,
+    ferrokinesis: Option<PathBuf>,
     directory: PathBuf,
     quick: bool,
     table: Table,
@@ -104,6 +128,14 @@ impl Bench {
         Server::reference(&self.directory).await
     }
 
+    /// An error says why there is none.
+    async fn ferrokinesis(&self) -> Result<Server, String> {
+        match &self.ferrokinesis {
+            Some(program) => Server::ferrokinesis(program, &self.directory).await,
+            None => Err("scripts/bench --ferrokinesis installs it".to_owned()),
+        }
+    }
+
     fn seconds(&self, full: u64, quick: u64) -> Duration {
         Duration::from_secs(if self.quick { quick } else { full })
     }
@@ -112,6 +144,7 @@ impl Bench {
     fn plan(&self, name: &str, servers: &[Server], queue: &str) -> Plan {
         Plan {
             name: name.to_owned(),
+            api: Api::Sqs,
             endpoints: servers.iter().map(|server| server.http.clone()).collect(),
             queue: queue.to_owned(),
             connections: CONNECTIONS,
@@ -138,6 +171,7 @@ pub(crate) async fn run(options: Options) -> Result<(), String> {
         directory.map_err(|error| format!("{}: {error}", options.directory.display()))?;
     let mut bench = Bench {
         binary: options.binary,
+        ferrokinesis: options.ferrokinesis,
         directory: directory.path().to_path_buf(),
         quick: options.quick,
         table: Table::default(),
@@ -179,6 +213,11 @@ async fn scenario(bench: &mut Bench, name: &str) -> Result<(), String> {
         "idle" => idle::idle(bench).await,
         "start" => idle::start(bench).await,
         "failover" => failover::failover(bench).await,
+        "streams" => streams::throughput::one(bench).await,
+        "streams-three" => streams::throughput::three(bench).await,
+        "streams-backlog" => streams::backlog::backlog(bench).await,
+        "streams-tail" => streams::tail::tail(bench).await,
+        "streams-idle" => streams::idle::idle(bench).await,
         other => Err(format!("there is no scenario {other}")),
     }
 }
@@ -212,7 +251,7 @@ async fn create(server: &Server, queue: &str) -> Result<(), String> {
         json!({})
     };
     let body = json!({"QueueName": queue, "Attributes": attributes});
-    let created = http::once(&server.http, "CreateQueue", &body).await;
+    let created = http::once(&server.http, Api::Sqs, "CreateQueue", &body).await;
     created
         .map(|_| ())
         .map_err(|error| format!("CreateQueue {queue}: {error}"))
@@ -220,7 +259,7 @@ async fn create(server: &Server, queue: &str) -> Result<(), String> {
 
 async fn delete(server: &Server, queue: &str) -> Result<(), String> {
     let body = json!({"QueueUrl": crate::template::queue_url(&server.http, queue)});
-    let deleted = http::once(&server.http, "DeleteQueue", &body).await;
+    let deleted = http::once(&server.http, Api::Sqs, "DeleteQueue", &body).await;
     deleted
         .map(|_| ())
         .map_err(|error| format!("DeleteQueue {queue}: {error}"))

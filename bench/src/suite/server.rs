@@ -1,5 +1,5 @@
-//! The processes that the suite measures: nodes of Levada and the reference, each on a free port with its
-//! directory and its log under the suite's. Dropping one kills it.
+//! The processes that the suite measures: nodes of Levada, the reference and ferrokinesis, each on a free port with
+//! its directory and its log under the suite's. Dropping one kills it.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -19,6 +19,12 @@ const READY_POLL: Duration = Duration::from_millis(5);
 /// A paused server accepts connections and never answers.
 const READY_CALL_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How long a node may take to end when it is asked to.
+const STOP_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Where Levada and the reference say that they are ready.
+const READY_PATH: &str = "/health/ready";
+
 /// How many lines of its log a server that failed is quoted with.
 const LOG_LINES_QUOTED: usize = 15;
 
@@ -29,6 +35,7 @@ pub(crate) struct Server {
     program: PathBuf,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    ready_path: &'static str,
     log: PathBuf,
     child: Child,
     started: Instant,
@@ -42,6 +49,28 @@ impl Server {
         let arguments = ["reference", "--listen", &http].map(str::to_owned).to_vec();
         let log = directory.join("reference.log");
         let mut server = Self::spawn(http, program, arguments, Vec::new(), log)?;
+        server.ready().await?;
+        Ok(server)
+    }
+
+    /// Ferrokinesis, which keeps everything in memory: without logs, and with streams that are there at once. Its port is
+    /// all that it lets one choose of where it listens.
+    pub(crate) async fn ferrokinesis(program: &Path, directory: &Path) -> Result<Self, String> {
+        let http = free_address()?;
+        let port = http.rsplit(':').next().unwrap_or_default();
+        let options = [
+            ("--port", port),
+            ("--log-level", "off"),
+            ("--shard-limit", "1000"),
+            ("--create-stream-ms", "0"),
+            ("--delete-stream-ms", "0"),
+        ];
+        let arguments = options.iter().flat_map(|(name, value)| [*name, *value]);
+        let arguments = arguments.map(str::to_owned).collect();
+        let log = directory.join("ferrokinesis.log");
+        let program = program.to_path_buf();
+        let mut server = Self::spawn(http.clone(), program, arguments, Vec::new(), log)?;
+        server.ready_path = "/_health/ready";
         server.ready().await?;
         Ok(server)
     }
@@ -103,6 +132,7 @@ impl Server {
             program,
             arguments,
             environment,
+            ready_path: READY_PATH,
             log,
             child,
             started,
@@ -116,7 +146,8 @@ impl Server {
 
     /// Waits until the server says that it is ready; the time since it was started.
     pub(crate) async fn ready(&mut self) -> Result<Duration, String> {
-        let request = format!("GET /health/ready HTTP/1.1\r\nHost: {}\r\n\r\n", self.http);
+        let path = self.ready_path;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.http);
         while self.started.elapsed() < READY_TIMEOUT {
             let call = async {
                 Connection::open(&self.http)
@@ -128,7 +159,7 @@ impl Server {
             match tokio::time::timeout(READY_CALL_TIMEOUT, call).await {
                 Ok(Ok(())) => return Ok(self.started.elapsed()),
                 Ok(Err(CallError::Malformed(what))) => {
-                    return Err(format!("/health/ready: {what}"));
+                    return Err(format!("{path}: {what}"));
                 }
                 Ok(Err(_)) | Err(_) => {}
             }
@@ -152,6 +183,22 @@ impl Server {
     pub(crate) fn kill(&mut self) {
         self.child.kill().ok();
         self.child.wait().ok();
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(crate) async fn stop(&mut self) -> Result<(), String> {
+        self.signal("TERM")?;
+        let asked = Instant::now();
+        while asked.elapsed() < STOP_TIMEOUT {
+            if let Ok(Some(_)) = self.child.try_wait() {
+                return Ok(());
+            }
+            tokio::time::sleep(READY_POLL).await;
+        }
+        Err(format!(
+            "{} did not end in {STOP_TIMEOUT:?}",
+            self.program.display()
+        ))
     }
 
     /// Sends a signal by its name.

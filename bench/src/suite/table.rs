@@ -12,8 +12,8 @@ pub(crate) struct Figure {
     pub(crate) measured: String,
     /// What it should be.
     pub(crate) target: String,
-    /// Whether it is.
-    pub(crate) met: bool,
+    /// Whether it is; `None` where what it is held against could not be run.
+    pub(crate) met: Option<bool>,
     /// As a part of what the reference did in the same run, where there is such a thing.
     pub(crate) ratio: Option<f64>,
 }
@@ -29,7 +29,11 @@ pub(crate) struct Table {
 impl Table {
     /// Adds a figure, and shows it as progress.
     pub(crate) fn figure(&mut self, figure: Figure) {
-        let met = if figure.met { "met" } else { "NOT MET" };
+        let met = match figure.met {
+            Some(true) => "met",
+            Some(false) => "NOT MET",
+            None => "not comparable",
+        };
         eprintln!(
             "   {}: {} (target {}): {met}",
             figure.name, figure.measured, figure.target
@@ -67,14 +71,18 @@ impl Table {
                 met,
                 ratio,
             } = figure;
-            let met = if *met { "yes" } else { "no" };
+            let met = match met {
+                Some(true) => "yes",
+                Some(false) => "no",
+                None => "not run",
+            };
             let ratio = ratio
                 .map(|ratio| format!("{:.1} %", 100.0 * ratio))
                 .unwrap_or_default();
             writeln!(text, "| {name} | {measured} | {target} | {met} | {ratio} |").ok();
         }
         text.push_str(
-            "\n| load | messages/s | p50 ms | p99 ms | p99.9 ms | CPU-s per 100,000 | errors |\n",
+            "\n| load | messages or records/s | p50 ms | p99 ms | p99.9 ms | CPU-s per 100,000 | errors |\n",
         );
         text.push_str("|---|---|---|---|---|---|---|\n");
         for load in &self.loads {
@@ -129,7 +137,7 @@ mod tests {
             name: "send".to_owned(),
             measured: "10/s".to_owned(),
             target: "50 %".to_owned(),
-            met: false,
+            met: Some(false),
             ratio: Some(0.123),
         });
         assert!(table.complete());

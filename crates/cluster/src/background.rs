@@ -26,7 +26,7 @@ use crate::node::NodeOptions;
 use crate::steward::steward;
 use crate::stream::keep_streams;
 use crate::topic::keep_topics;
-use crate::{NodeStats, QueueCounts, hearsay, hosting, loads, standing};
+use crate::{NodeStats, QueueCounts, health, hearsay, hosting, loads, standing};
 
 /// While a peer is missing, an election of what it led is pressed for this often: the first to stand may
 /// lack an entry, or the lease of a silent leader may still hold. Afterwards the time-outs do the rest.
@@ -54,6 +54,7 @@ pub(crate) fn start(
 ) {
     let broker = Broker::new(core.clone());
     for route in core.routes() {
+        spawn(core, health::watch(core.clone(), route.clone()));
         if let Some(group) = route.group() {
             hosting::begin(core, &route, &group);
         }
@@ -267,7 +268,7 @@ async fn watch_members(core: Arc<Core>, bootstrap: Arc<Bootstrap>, mut membershi
                 tracing::error!(error, "the members could not be written down");
             }
         }
-        core.refresh_health();
+        core.look_at_health();
         if watched
             .keys()
             .all(|address| membership.members.values().any(|at| at == address))
@@ -305,7 +306,7 @@ async fn watch_peer(core: Arc<Core>, address: String) {
                 PeerState::Connecting | PeerState::Unreachable => {}
             }
         }
-        core.refresh_health();
+        core.look_at_health();
         let missing = matches!(now, PeerState::Refused | PeerState::Silent);
         presses = if missing { presses + 1 } else { 0 };
         let changed = if missing && presses < PRESSES_MAX {
@@ -418,6 +419,7 @@ pub(crate) fn stats(
             .into_iter()
             .map(|(id, (counts, age))| (id, counts, age))
             .collect(),
+        expired_in_stream_queues: BTreeMap::new(),
         log_disk_bytes: log.disk_bytes.load(Ordering::Relaxed),
         segment_disk_bytes: blocks.disk_bytes.load(Ordering::Relaxed),
         fsyncs: log.syncs.load(Ordering::Relaxed) + blocks.syncs.load(Ordering::Relaxed),

@@ -22,7 +22,7 @@ use crate::place::Place;
 use crate::placement;
 use crate::proposer::Proposer;
 use crate::reader::Reader;
-use crate::stream::ReadBudgets;
+use crate::stream::{ReadBudgets, Subscriptions};
 use crate::topic::Deliveries;
 use crate::waiters::Waiters;
 
@@ -69,6 +69,8 @@ pub(crate) struct Core {
     pub(crate) loads: Loads,
     /// What was read of shards whose limits are kept.
     pub(crate) read_budgets: ReadBudgets,
+    /// Who has shards pushed here.
+    pub(crate) subscriptions: Subscriptions,
     /// What is to be pushed to subscriptions' endpoints.
     pub(crate) deliveries: Deliveries,
     /// Parts of queues that are watched elsewhere for polls that are parked here.
@@ -86,8 +88,10 @@ pub(crate) struct Route {
     pub(crate) writes: Lane,
     /// For claims, which need not go through Raft when there is nothing.
     pub(crate) claims: Lane,
-    /// Whether a leader is known and, as far as this node sees, alive.
+    /// Whether a leader is known and, as far as this node sees, alive. [`crate::health`] alone says so.
     pub(crate) healthy: watch::Sender<bool>,
+    /// The state of some member has changed.
+    pub(crate) look: Notify,
     /// What in the catalog changed since this partition was last compared with it.
     pub(crate) changed: Changed,
     /// The outbox may hold something to ship.
@@ -151,6 +155,7 @@ impl Route {
             // every message would wait for it.
             claims: Lane::start(proposer, false),
             healthy: watch::Sender::new(false),
+            look: Notify::new(),
             changed: Changed::default(),
             ship: Notify::new(),
         }
@@ -219,18 +224,11 @@ impl Core {
         }
     }
 
-    /// Looks again at the health of every partition's leader.
-    pub(crate) fn refresh_health(&self) {
+    /// A member has come, gone, or changed its state: which partitions have a leader that lives?
+    pub(crate) fn look_at_health(&self) {
         for route in self.routes() {
-            self.refresh_health_of(&route);
+            route.look.notify_one();
         }
-    }
-
-    pub(crate) fn refresh_health_of(&self, route: &Route) {
-        let healthy = self.is_healthy(route.leader());
-        route
-            .healthy
-            .send_if_modified(|was| std::mem::replace(was, healthy) != healthy);
     }
 
     /// Where clients reach a member; empty if it has not said.

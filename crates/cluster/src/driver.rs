@@ -2,11 +2,13 @@
 //! and pass the catalog's changes on.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::{Fuse, FusedFuture as _, FutureExt as _};
 use levada_engine::proto::{Command, Tick, command};
-use levada_replica::{Group, Pending};
+use levada_replica::{Group, Lead, Pending};
 use levada_types::{NodeId, PartitionId, Timestamp};
 use tokio::time::Instant;
 
@@ -15,16 +17,20 @@ use crate::core::{Core, Route};
 
 /// Ticks of one partition are this far apart at least: claims that end within it are seen together.
 const TICK_PAUSE: Duration = Duration::from_millis(10);
+/// How long one may take.
+const TICK_TIMEOUT: Duration = Duration::from_secs(1);
 /// A time so far ahead that it is looked at again before.
 const FAR: Duration = Duration::from_secs(3600);
 
 /// Runs as long as the node has its copy of the partition.
 pub(crate) async fn drive(core: Arc<Core>, route: Arc<Route>, group: Arc<Group>) {
     let partition = group.id();
-    let mut known = None;
+    let mut known = Lead::default();
     let mut ticked = Instant::now();
+    // Beside the rest: it takes a commit, and without a leader a second.
+    let mut ticking = pin!(Fuse::terminated());
     loop {
-        // By the same watch as `leader_changed`: the replica's own state may say so a moment later, and
+        // By the same watch as `lead_changed`: the replica's own state may say so a moment later, and
         // nothing would bring this loop round again.
         let leading = group.leader() == Some(core.node);
         let due = leading.then(|| group.read(|p| p.next_due())).flatten();
@@ -51,21 +57,19 @@ pub(crate) async fn drive(core: Arc<Core>, route: Arc<Route>, group: Arc<Group>)
                     spawn(&core, async move { reader.mend(&group, pending.unreadable).await });
                 }
             }
-            () = until(&group, due, ticked) => {
+            () = until(&group, due, ticked), if ticking.is_terminated() => {
                 ticked = Instant::now();
-                let tick = Command { kind: Some(command::Kind::Tick(Tick {})) };
-                // Without an answer it is tried again: what is due stays due.
-                let _ = route.writes.submit(tick, 0, Duration::from_secs(1)).await;
+                ticking.set(tick(&route).fuse());
             }
-            leader = group.leader_changed(known) => {
-                if known == Some(core.node) || leader == Some(core.node) {
+            () = &mut ticking => {}
+            lead = group.lead_changed(known) => {
+                if [known.leader, lead.leader].contains(&Some(core.node)) {
                     core.led.send_modify(|led| *led = led.wrapping_add(1));
                 }
-                known = leader;
-                if known == Some(core.node) {
+                known = lead;
+                if known.leader == Some(core.node) {
                     core.deliveries.taken_over(&core.directory, &group);
                 }
-                core.refresh_health_of(&route);
                 route.changed.all();
                 route.ship.notify_one();
                 // The new leader may hold what a poll could not get from the old one.
@@ -73,6 +77,14 @@ pub(crate) async fn drive(core: Arc<Core>, route: Arc<Route>, group: Arc<Group>)
             }
         }
     }
+}
+
+/// Lets the partition's time take effect. Without an answer it is tried again: what is due stays due.
+async fn tick(route: &Route) {
+    let tick = Command {
+        kind: Some(command::Kind::Tick(Tick {})),
+    };
+    let _ = route.writes.submit(tick, 0, TICK_TIMEOUT).await;
 }
 
 /// Sleeps until the partition's time reaches `due`; for ever without one.

@@ -87,6 +87,7 @@ impl PeerHandler for Handler {
                 method::READ_SHARD | method::SHARD_ENDS => {
                     stream::answer(&core, method, partition, body).await
                 }
+                method::SUBSCRIBE => stream::answer_subscribe(&core, from.node, body),
                 method::READ_ITEMS | method::QUERY_TABLE | method::TABLE_SIZE => {
                     table::answer(&core, method, partition, body).await
                 }

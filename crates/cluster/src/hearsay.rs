@@ -52,13 +52,10 @@ fn take(core: &Core, reply: &proto::LedReply) {
     let node = NodeId(reply.node);
     let led: BTreeMap<u32, &proto::Led> = reply.led.iter().map(|l| (l.partition, l)).collect();
     for route in core.routes() {
-        let is_news = match led.get(&route.partition().0) {
+        match led.get(&route.partition().0) {
             Some(led) => route.place.heard(node, led.term),
             None => route.place.heard_not(node),
         };
-        if is_news {
-            core.refresh_health_of(&route);
-        }
         if let Some(led) = led
             .get(&route.partition().0)
             .filter(|_| route.group().is_none())

@@ -13,12 +13,12 @@ use levada_rpc::{Class, RemoteError};
 use levada_types::{NodeId, PartitionId};
 use prost::Message as _;
 
-use crate::background::spawn_until;
+use crate::background::{spawn, spawn_until};
 use crate::broker::Broker;
 use crate::core::{Core, Route};
 use crate::driver::drive;
 use crate::proposer::Proposer;
-use crate::{method, moves, place::Place, proto, reconcile, ship};
+use crate::{health, method, moves, place::Place, proto, reconcile, ship};
 
 /// How often it is looked whether a copy may go.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -79,7 +79,10 @@ async fn look(core: &Arc<Core>) -> bool {
     });
     let known = core.partition_count();
     for partition in placed {
-        add_route(core, partition);
+        if core.route(partition).is_none() {
+            let route = add_route(core, partition);
+            spawn(core, health::watch(core.clone(), route));
+        }
     }
     if core.partition_count() != known {
         // They are counted in the node's file.
@@ -163,7 +166,6 @@ async fn give_away(core: &Arc<Core>, route: &Arc<Route>) -> bool {
         .unwrap_or_else(|e| e.into_inner())
         .cancel();
     route.place.set_group(None);
-    core.refresh_health_of(route);
     // Polls that were woken by what was applied here look elsewhere now.
     core.waiters.wake_all();
     match core.replicas.give_away(partition).await {

@@ -24,6 +24,7 @@ mod environment;
 mod error;
 mod far;
 mod handler;
+mod health;
 mod hearsay;
 mod hosting;
 mod inspect;
@@ -74,7 +75,7 @@ pub use report::{ClusterReport, NodeReport, PartitionReport};
 pub use standing::empty_directory;
 pub use stream::{
     Letters, Put, Resharding, ShardEnds, ShardRead, Stream, StreamCounts, StreamQueue,
-    StreamReceipt, StreamRecord, hash_of,
+    StreamReceipt, StreamRecord, SubscriptionKey, SubscriptionRefused, hash_of,
 };
 pub use table::Table;
 pub use topic::{Audience, Destination, Outgoing, PublishError, Subscribed, Subscription, Topic};

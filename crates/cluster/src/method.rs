@@ -16,6 +16,7 @@ pub(crate) const AWAIT: u32 = 76;
 pub(crate) const BACKUP: u32 = 77;
 pub(crate) const READ_SHARD: u32 = 80;
 pub(crate) const SHARD_ENDS: u32 = 81;
+pub(crate) const SUBSCRIBE: u32 = 82;
 pub(crate) const READ_ITEMS: u32 = 90;
 pub(crate) const QUERY_TABLE: u32 = 91;
 pub(crate) const TABLE_SIZE: u32 = 92;

@@ -167,6 +167,9 @@ pub struct NodeStats {
     /// Queues with parts that this node leads: counts of those parts and the age in milliseconds of
     /// the oldest message that can be received.
     pub queues: Vec<(QueueId, QueueCounts, u64)>,
+    /// Queues on streams with shards that this node leads: how many records of those expired before they were
+    /// acknowledged.
+    pub expired_in_stream_queues: BTreeMap<QueueId, u64>,
     /// Bytes of the Raft log's files.
     pub log_disk_bytes: u64,
     /// Bytes of the segment files.
@@ -372,6 +375,7 @@ impl Node {
     /// Figures for the metrics page.
     pub fn stats(&self) -> NodeStats {
         let mut queues = BTreeMap::new();
+        let mut expired_in_stream_queues = BTreeMap::new();
         let hosted = self.core.hosted();
         for group in hosted.iter().filter(|group| group.is_leader()) {
             let now = group.now();
@@ -384,9 +388,15 @@ impl Node {
                     counts.delayed += view.counts.delayed;
                     *age = (*age).max(view.oldest_ready_at.map_or(0, |at| now.millis_since(at)));
                 }
+                for (id, expired) in p.expired_in_stream_queues() {
+                    *expired_in_stream_queues.entry(id).or_default() += expired;
+                }
             });
         }
-        background::stats(&self.core, &self.storage.log, &self.storage.blocks, queues)
+        NodeStats {
+            expired_in_stream_queues,
+            ..background::stats(&self.core, &self.storage.log, &self.storage.blocks, queues)
+        }
     }
 
     /// Hands its leaders over, then stops. What was acknowledged is on disk already.

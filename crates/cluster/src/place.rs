@@ -25,11 +25,11 @@ impl Known {
         let Some(group) = &self.group else {
             return self.heard.map(|(_, node)| node);
         };
-        let own = group.leader();
+        let own = group.lead();
         match self.heard {
             // This copy is behind: it was left, or has just come.
-            Some((term, node)) if own.is_none() || term > group.term() => Some(node),
-            _ => own,
+            Some((term, node)) if own.leader.is_none() || term > own.term => Some(node),
+            _ => own.leader,
         }
     }
 }
@@ -89,15 +89,15 @@ impl Place {
         loop {
             let known = changes.borrow_and_update().clone();
             // Before the look, so that a change in between is not missed.
-            let own = known.group.as_ref().map(|group| (group, group.leader()));
+            let own = known.group.as_ref().map(|group| (group, group.lead()));
             let now = known.leader();
             if now != than {
                 return now;
             }
             let own_changed = async {
                 match own {
-                    Some((group, leader)) => {
-                        group.leader_changed(leader).await;
+                    Some((group, lead)) => {
+                        group.lead_changed(lead).await;
                     }
                     None => std::future::pending().await,
                 }

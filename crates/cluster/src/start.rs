@@ -33,7 +33,7 @@ use crate::loads::Loads;
 use crate::members::Members;
 use crate::node::{Node, NodeOptions, StartError, Storage};
 use crate::reader::Reader;
-use crate::stream::ReadBudgets;
+use crate::stream::{ReadBudgets, Subscriptions};
 use crate::topic::Deliveries;
 use crate::waiters::Waiters;
 use crate::{background, hosting, method, standing};
@@ -354,6 +354,7 @@ async fn open_core(
         led: watch::Sender::new(rand::random::<u64>() | 1),
         loads: Loads::default(),
         read_budgets: ReadBudgets::default(),
+        subscriptions: Subscriptions::default(),
         deliveries: Deliveries::default(),
         far: Mutex::default(),
         turn: AtomicU64::new(0),

@@ -203,7 +203,6 @@ impl Shard {
             next: self.log.next_position(),
             closed: self.config.closed,
             bytes_taken: self.bytes_taken,
-            expired_in_queues: self.queues.values().map(ShardQueue::expired).sum(),
         }
     }
 

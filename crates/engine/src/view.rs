@@ -62,8 +62,6 @@ pub struct ShardView {
     pub closed: bool,
     /// Bytes that it has ever taken, partition keys included.
     pub bytes_taken: u64,
-    /// Records that expired before the queues that read it had them acknowledged, each counted once for each queue.
-    pub expired_in_queues: u64,
 }
 
 /// Records of a log from a position on.

@@ -1,14 +1,13 @@
 //! HTTP answers: what the wire encoded with the headers of AWS, and the pages of management.
 
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
+use std::vec;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
-use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
 use levada_wire::protocol::event_stream;
 use levada_wire::{Encoded, Protocol};
@@ -25,9 +24,37 @@ pub(crate) type Answer = Response<AnswerBody>;
 #[derive(Debug)]
 pub(crate) enum AnswerBody {
     /// One that is whole when it is sent, and its share of the memory for long ones.
-    Whole(Full<Bytes>, Option<Share>),
+    Whole(Pieces, Option<Share>),
     /// One that goes on.
     Stream(Frames),
+}
+
+/// The pieces of a body that is whole. Each is given back when it is sent.
+#[derive(Debug)]
+pub(crate) struct Pieces {
+    first: Option<Bytes>,
+    rest: vec::IntoIter<Bytes>,
+    bytes_left: u64,
+}
+
+impl Pieces {
+    fn new(first: Bytes, rest: Vec<Bytes>) -> Self {
+        let bytes = first.len() + rest.iter().map(Bytes::len).sum::<usize>();
+        Self {
+            first: Some(first),
+            rest: rest.into_iter(),
+            bytes_left: bytes as u64,
+        }
+    }
+
+    fn next(&mut self) -> Option<Bytes> {
+        if self.bytes_left == 0 {
+            return None;
+        }
+        let piece = self.first.take().or_else(|| self.rest.next())?;
+        self.bytes_left -= piece.len() as u64;
+        Some(piece)
+    }
 }
 
 /// Frames of an answer as they come. It ends when their sender is dropped.
@@ -80,9 +107,9 @@ impl Body for AnswerBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Stalled>>> {
         match self.get_mut() {
-            Self::Whole(whole, _) => Pin::new(whole)
-                .poll_frame(cx)
-                .map_err(|never: Infallible| match never {}),
+            Self::Whole(pieces, _) => {
+                Poll::Ready(pieces.next().map(|piece| Ok(Frame::data(piece))))
+            }
             Self::Stream(stream) => Poll::Ready(match ready!(stream.frames.poll_recv(cx)) {
                 Some(frame) => Some(Ok(Frame::data(frame))),
                 None => stream
@@ -95,22 +122,22 @@ impl Body for AnswerBody {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Whole(whole, _) => whole.is_end_stream(),
+            Self::Whole(pieces, _) => pieces.bytes_left == 0,
             Self::Stream(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Whole(whole, _) => whole.size_hint(),
+            Self::Whole(pieces, _) => SizeHint::with_exact(pieces.bytes_left),
             Self::Stream(_) => SizeHint::default(),
         }
     }
 }
 
 /// An answer with that body.
-fn whole(bytes: Bytes) -> Answer {
-    Response::new(AnswerBody::Whole(Full::new(bytes), None))
+fn whole(first: Bytes, rest: Vec<Bytes>) -> Answer {
+    Response::new(AnswerBody::Whole(Pieces::new(first, rest), None))
 }
 
 /// An answer that goes on: an event stream.
@@ -148,7 +175,7 @@ const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
 
 /// An answer of AWS's protocols.
 pub(crate) fn encoded(encoded: Encoded, request_id: &UuidText) -> Answer {
-    let mut answer = whole(encoded.body);
+    let mut answer = whole(encoded.body, encoded.rest);
     *answer.status_mut() =
         StatusCode::from_u16(encoded.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = answer.headers_mut();
@@ -185,7 +212,7 @@ pub(crate) fn page(
     content_type: &'static str,
     text: impl Into<Bytes>,
 ) -> Answer {
-    let mut answer = whole(text.into());
+    let mut answer = whole(text.into(), Vec::new());
     *answer.status_mut() = status;
     answer
         .headers_mut()

@@ -26,7 +26,7 @@ use crate::answer::{self, Answer};
 use crate::body::{self, BodyError, BodyMemory};
 use crate::caller::Caller;
 use crate::connection::Connection;
-use crate::kinesis::{self, Answered, Subscriptions};
+use crate::kinesis::{self, Answered};
 use crate::limits::{BODIES_BYTES_MAX, RECORD_ANSWERS_BYTES_MAX};
 use crate::metrics::{Outcome, RequestMetrics, Slot};
 use crate::operate::{self, AdminCallers};
@@ -61,7 +61,6 @@ pub struct Gateway {
     metrics: Arc<RequestMetrics>,
     bodies: BodyMemory,
     record_answers: BodyMemory,
-    pub(crate) subscriptions: Subscriptions,
     signer: OnceLock<Arc<dyn MessageSigner>>,
     draining: watch::Sender<bool>,
 }
@@ -175,7 +174,6 @@ impl Gateway {
             metrics,
             bodies: BodyMemory::new(BODIES_BYTES_MAX),
             record_answers: BodyMemory::new(RECORD_ANSWERS_BYTES_MAX),
-            subscriptions: Subscriptions::default(),
             signer: OnceLock::new(),
             draining: watch::Sender::new(false),
         }
@@ -321,7 +319,7 @@ impl Gateway {
                 slot = Slot::dynamodb(request.action());
                 match dynamodb::call(self, &caller, *request).await {
                     Ok(encoded) => {
-                        let claimed = self.record_answers.claim(encoded.body.len());
+                        let claimed = self.record_answers.claim(encoded.len());
                         claimed
                             .map_err(|_| dynamodb::too_many_reads())
                             .map(|claimed| {
@@ -341,7 +339,7 @@ impl Gateway {
                     }
                     Ok(Answered::Whole(response)) => {
                         let encoded = response.encode(protocol);
-                        let claimed = self.record_answers.claim(encoded.body.len());
+                        let claimed = self.record_answers.claim(encoded.len());
                         claimed
                             .map_err(|_| kinesis::too_many_reads())
                             .map(|claimed| {

@@ -17,6 +17,7 @@ mod connection;
 mod deduplication;
 mod dynamodb;
 mod front;
+mod handshakes;
 mod kinesis;
 pub mod limits;
 mod listener;

@@ -9,8 +9,8 @@ pub const CONNECTIONS_MAX: usize = 16_384;
 /// Time from a connection to the end of its TLS handshake: two round trips of a slow line, and a lost packet.
 pub const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
-/// TLS handshakes under way at one time. One more connection is closed: each of these may be a client that says nothing,
-/// and costs memory before it has said who it is.
+/// TLS handshakes under way at one time: each of these may be a client that says nothing, and costs memory before it has
+/// said who it is. One more takes the place of the oldest one of the address that has the most, unless it comes from there.
 pub const HANDSHAKES_MAX: usize = 2_048;
 
 /// Bytes of a request's head, the request line included; a longer one is answered 431. It is also the

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::future::{Future as _, poll_fn};
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
@@ -16,13 +16,13 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_rustls::server::TlsStream;
 use tracing::{debug, warn};
 
 use crate::connection::{Connection, Connections, Key};
 use crate::front::Gateway;
+use crate::handshakes::{Handshake, Handshakes};
 use crate::limits::{
     ACCEPT_PAUSE, CONNECTIONS_MAX, H2_HEAD_BYTES_MAX, H2_STREAMS_MAX, HANDSHAKE_MAX,
     HANDSHAKES_MAX, HEAD_BYTES_MAX, SWEEP_PERIOD,
@@ -51,7 +51,7 @@ struct Port {
     gateway: Arc<Gateway>,
     connections: Connections,
     draining: AtomicBool,
-    handshakes: Arc<Semaphore>,
+    handshakes: Arc<Handshakes>,
     http: auto::Builder<TokioExecutor>,
 }
 
@@ -71,7 +71,7 @@ pub async fn listen(address: SocketAddr, gateway: Arc<Gateway>) -> io::Result<Li
         gateway,
         connections: Connections::new(),
         draining: AtomicBool::new(false),
-        handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
+        handshakes: Handshakes::new(HANDSHAKES_MAX),
         http: http_builder(),
     });
     let accepting = tokio::spawn(accept(listener, Arc::clone(&port), None));
@@ -173,11 +173,12 @@ async fn sweep(port: Arc<Port>) {
 
 impl Port {
     fn admit(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, tls: Option<&Arc<Tls>>) {
-        let handshake = tls.map(|tls| {
-            let permit = Arc::clone(&self.handshakes).try_acquire_owned();
-            permit.map(|permit| (Arc::clone(tls), permit))
+        let has_room = self.connections.len() < CONNECTIONS_MAX;
+        let handshake = tls.filter(|_| has_room).map(|tls| {
+            let handshake = self.handshakes.begin(peer.ip());
+            handshake.map(|handshake| (Arc::clone(tls), handshake))
         });
-        if self.connections.len() >= CONNECTIONS_MAX || matches!(handshake, Some(Err(_))) {
+        if !has_room || matches!(handshake, Some(None)) {
             self.gateway.metrics().connection_refused();
             // What does not fit into the socket's empty buffer is not worth waiting for.
             if tls.is_none() {
@@ -197,8 +198,8 @@ impl Port {
         };
         let task = tokio::spawn(async move {
             match handshake {
-                Some(Ok((tls, permit))) => {
-                    if let Some(stream) = leave.shake_hands(&tls, permit, stream, peer).await {
+                Some(Some((tls, handshake))) => {
+                    if let Some(stream) = leave.shake_hands(&tls, handshake, stream, peer).await {
                         leave.serve(stream, connection, peer).await;
                     }
                 }
@@ -216,11 +217,11 @@ struct Leave {
 }
 
 impl Leave {
-    /// The handshake, within its time, unless the listener drains before it ends.
+    /// The handshake, within its time, unless the listener drains or somebody else gets its place before it ends.
     async fn shake_hands(
         &self,
         tls: &Tls,
-        _permit: OwnedSemaphorePermit,
+        mut under_way: Handshake,
         stream: TcpStream,
         peer: SocketAddr,
     ) -> Option<TlsStream<TcpStream>> {
@@ -229,6 +230,10 @@ impl Leave {
         let shaken = poll_fn(|cx| {
             if self.begins_to_drain(cx, &mut is_known, &mut is_draining) {
                 return Poll::Ready(None);
+            }
+            if Pin::new(&mut under_way.displaced).poll(cx).is_ready() {
+                let why = "its place went to one from an address that has fewer";
+                return Poll::Ready(Some(Err(io::Error::other(why))));
             }
             handshake.as_mut().poll(cx).map(Some)
         });

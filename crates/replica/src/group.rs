@@ -15,6 +15,7 @@ use levada_engine::proto::Outcome;
 use levada_types::{NodeId, PartitionId, Timestamp};
 use openraft::async_runtime::watch::WatchReceiver as _;
 use openraft::errors::{ClientWriteError, RaftError};
+use openraft::metrics::RaftServerMetrics;
 use openraft::{Raft, ReadPolicy, ServerState};
 use thiserror::Error;
 
@@ -78,6 +79,22 @@ impl GroupStatus {
     pub fn has_replaced_voter(&self) -> bool {
         let addresses: BTreeSet<_> = self.voters.iter().map(|n| self.addresses.get(n)).collect();
         addresses.len() < self.voters.len()
+    }
+}
+
+/// Who leads a partition, as far as one replica knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lead {
+    /// The leader, if one is known.
+    pub leader: Option<NodeId>,
+    /// The last term of which this replica has a vote on its disk.
+    pub term: u64,
+}
+
+fn lead_of(metrics: &RaftServerMetrics<TypeConfig>) -> Lead {
+    Lead {
+        leader: leader_of(metrics.id, metrics.current_leader, metrics.state),
+        term: metrics.vote.leader_id.term,
     }
 }
 
@@ -194,26 +211,30 @@ impl Group {
 
     /// The leader that this replica knows.
     pub fn leader(&self) -> Option<NodeId> {
-        // The same watch as `leader_changed` has, so that who was told of a change sees it.
-        let metrics = self.raft.server_metrics();
-        let m = metrics.borrow_watched();
-        leader_of(m.id, m.current_leader, m.state)
+        self.lead().leader
     }
 
-    /// The term that this replica knows.
-    pub fn term(&self) -> u64 {
-        self.raft.metrics().borrow_watched().current_term
+    /// Who leads, and in which term, as far as this replica knows.
+    pub fn lead(&self) -> Lead {
+        // The same watch as `lead_changed` has, so that who was told of a change sees it.
+        lead_of(&self.raft.server_metrics().borrow_watched())
     }
 
     /// Resolves when the leader that this replica knows is another than `than`, and says which.
     pub async fn leader_changed(&self, than: Option<NodeId>) -> Option<NodeId> {
+        self.lead_until(|lead| lead.leader != than).await.leader
+    }
+
+    /// Resolves when somebody else leads than in `than`, or in another term, and says who.
+    pub async fn lead_changed(&self, than: Lead) -> Lead {
+        self.lead_until(|lead| lead != than).await
+    }
+
+    async fn lead_until(&self, is_other: impl Fn(Lead) -> bool) -> Lead {
         let mut metrics = self.raft.server_metrics();
         loop {
-            let now = {
-                let m = metrics.borrow_watched();
-                leader_of(m.id, m.current_leader, m.state)
-            };
-            if now != than {
+            let now = lead_of(&metrics.borrow_watched());
+            if is_other(now) {
                 return now;
             }
             if metrics.changed().await.is_err() {

@@ -35,7 +35,7 @@ pub mod proto {
 pub use backup::{Frozen, lay_down};
 pub use config::{ReplicaOptions, TypeConfig};
 pub use detail::GroupDetail;
-pub use group::{Events, Group, GroupStatus, Pending, ProposeError};
+pub use group::{Events, Group, GroupStatus, Lead, Pending, ProposeError};
 pub use host::{Blocking, Host};
 pub use replicas::{Replicas, is_raft_method};
 pub use retired::is_mark;

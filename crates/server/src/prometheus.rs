@@ -48,6 +48,7 @@ pub(crate) fn page(
     write_reported(&mut page, requests);
     if let Some(node) = node {
         write_queues(&mut page, node);
+        write_stream_queues(&mut page, node);
         write_partitions(&mut page, &node.status);
         write_disk(&mut page, &node.stats);
     }
@@ -267,6 +268,27 @@ fn write_queues(page: &mut Page, node: &NodeFigures) {
             ("queue", &queue.name),
         ];
         page.line(name, &labels, *age_ms as f64 / 1e3);
+    }
+}
+
+fn write_stream_queues(page: &mut Page, node: &NodeFigures) {
+    let name = "levada_stream_queue_expired_records";
+    page.family(
+        name,
+        "gauge",
+        "Records that expired before a queue had them acknowledged, of the shards that this node leads",
+    );
+    for (id, expired) in &node.stats.expired_in_stream_queues {
+        let Some(queue) = node.broker.stream_queue(id.0) else {
+            continue;
+        };
+        let labels: [(&str, &dyn Display); 4] = [
+            ("account", &queue.stream.account),
+            ("region", &queue.stream.region),
+            ("stream", &queue.stream.row.name),
+            ("queue", &queue.row().name),
+        ];
+        page.line(name, &labels, expired);
     }
 }
 

@@ -218,8 +218,6 @@ pub const TOPIC_POLICY_BYTES_MAX: usize = 30_720;
 pub const TOPIC_POLICY_STATEMENTS_MAX: usize = 100;
 /// Characters in a topic's data protection policy.
 pub const DATA_PROTECTION_POLICY_LEN_MAX: usize = 30_720;
-/// Bytes of a filter policy.
-pub const FILTER_POLICY_BYTES_MAX: usize = 262_144;
 /// Retries of a delivery over HTTP that a delivery policy can ask for.
 pub const DELIVERY_RETRIES_MAX: u32 = 100;
 /// The longest delay between two of them, and the longest that all of them may take together, in seconds.
@@ -244,3 +242,26 @@ pub const PLATFORM_APPLICATION_NAME_LEN_MAX: usize = 256;
 pub const CUSTOM_USER_DATA_BYTES_MAX: usize = 2_048;
 /// Characters in the label of a permission on a topic.
 pub const TOPIC_LABEL_LEN_MAX: usize = 80;
+/// Bytes of a filter policy. Source, as of the next ones: SNS, "Filter policy constraints".
+pub const FILTER_POLICY_BYTES_MAX: usize = 256 * 1_024;
+/// Keys of a filter policy that have conditions.
+pub const FILTER_KEYS_MAX: usize = 5;
+/// Combinations of values of a filter policy, and so of the nesting of one.
+pub const FILTER_COMBINATIONS_MAX: u64 = 150;
+/// What a number in a filter policy may be, up or down from nought.
+pub const FILTER_NUMBER_MAX: i64 = 1_000_000_000;
+/// Digits after the point of a number by which messages are filtered.
+pub const FILTER_NUMBER_DECIMALS: usize = 5;
+/// Wildcards in one pattern.
+pub const FILTER_WILDCARDS_MAX: usize = 3;
+/// Points of all patterns with wildcards of a filter policy: one for a single wildcard, three for each of several; those of a
+/// key are taken times its patterns.
+pub const FILTER_WILDCARD_POINTS_MAX: u64 = 100;
+/// Keys that one alternative of a filter policy may have conditions on, one in several `$or` counted each time: ours.
+pub const FILTER_TERMS_MAX: usize = 8;
+/// How deep JSON may be nested that is looked into: ours, and that of the parser that AWS uses.
+pub const JSON_DEPTH_MAX: usize = 1_000;
+/// Bytes of an access policy: those of a topic's, which is the largest that a service takes. Source: SNS's quotas.
+pub const IAM_POLICY_BYTES_MAX: usize = 30 * 1_024;
+/// How deep an access policy can be nested: ours, a few more than the language needs.
+pub const IAM_POLICY_DEPTH_MAX: usize = 16;

@@ -10,6 +10,7 @@ mod on_demand;
 mod queues;
 mod read;
 mod reshard;
+mod subscriptions;
 mod write;
 
 use std::collections::HashMap;
@@ -31,6 +32,8 @@ pub use queues::{Letters, StreamQueue, StreamReceipt};
 pub(crate) use read::answer;
 pub use read::{ShardEnds, ShardRead};
 pub use reshard::Resharding;
+pub use subscriptions::{SubscriptionKey, SubscriptionRefused};
+pub(crate) use subscriptions::{Subscriptions, answer_subscribe};
 pub use write::{Put, StreamRecord};
 
 /// One version of one stream; replaced as a whole when the catalog changes.

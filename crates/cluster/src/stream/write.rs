@@ -135,17 +135,15 @@ impl Broker {
         shard: &ShardRow,
         records: &[Placed],
     ) -> Result<PutRecordsOutcome, RouteError> {
-        let records: Vec<NewRecord> = records
-            .iter()
-            .map(|(_, record)| NewRecord {
+        for _ in 0..3 {
+            // The caller keeps its own: it needs them when the shard is closed.
+            let records = records.iter().map(|(_, record)| NewRecord {
                 partition_key: record.partition_key.clone(),
                 data: record.data.clone(),
-            })
-            .collect();
-        for _ in 0..3 {
+            });
             let put = PutRecords {
                 log: shard.log,
-                records: records.clone(),
+                records: records.collect(),
             };
             let kind = command::Kind::PutRecords(put);
             let (answer, _) = self.write(PartitionId(shard.partition), kind).await?;

@@ -49,6 +49,13 @@ impl Partition {
         self.shards.keys().copied()
     }
 
+    /// Of each queue on a stream that reads a shard here, by its number: how many of the shard's records expired before
+    /// they were acknowledged.
+    pub fn expired_in_stream_queues(&self) -> impl Iterator<Item = (QueueId, u64)> + '_ {
+        let queues = self.shards.values().flat_map(|shard| &shard.queues);
+        queues.map(|(number, queue)| (QueueId(*number), queue.expired()))
+    }
+
     /// The archive of a topic, as a shard's log is; `None` if the topic has no part here.
     pub fn archive(&self, topic: LogId) -> Option<ShardView> {
         self.topics.get(&topic).map(|topic| topic.view())

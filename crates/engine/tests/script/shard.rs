@@ -52,14 +52,17 @@ impl Script {
     }
 
     pub(super) fn ends(&mut self, p: u32, log: u64) -> String {
-        match self.node(p).partition.readable(QueueId(log)) {
+        let partition = &self.node(p).partition;
+        match partition.readable(QueueId(log)) {
             None => "no such shard".into(),
             Some(view) => {
                 let closed = if view.closed { ", closed" } else { "" };
-                let expired = match view.expired_in_queues {
-                    0 => String::new(),
-                    count => format!(", {count} expired in queues"),
-                };
+                // Of all shards here: no script has queues on two of them.
+                let expired: String = partition
+                    .expired_in_stream_queues()
+                    .filter(|(_, count)| *count > 0)
+                    .map(|(queue, count)| format!(", {count} expired in {queue}"))
+                    .collect();
                 format!(
                     "horizon {}, next {}{closed}{expired}",
                     view.horizon, view.next

@@ -15,6 +15,7 @@ mod tables;
 mod transactions;
 mod update_table;
 
+use levada_cluster::RouteError;
 use levada_wire::Encoded;
 use levada_wire::dynamodb::{Request, Response};
 
@@ -24,7 +25,7 @@ use context::Context;
 
 /// The memory for answers with items is used up.
 pub(crate) fn too_many_reads() -> Failure {
-    refusal::of_account(levada_cluster::RouteError::Overloaded.into())
+    refusal::of_account(RouteError::Overloaded.into())
 }
 
 /// Calls the function of an action and wraps what it answers.
@@ -49,33 +50,46 @@ pub(crate) async fn call(
     };
     // Put aside, or every connection would hold room for the largest of them.
     let answered = Box::pin(async move {
-        Ok::<_, Failure>(answer!(cx, request, {
-            BatchGetItem => batches::get,
-            BatchWriteItem => batches::write,
-            CreateTable => create_table::call,
-            DeleteItem => items::delete,
-            DeleteTable => tables::delete,
-            DescribeContinuousBackups => settings::describe_backups,
-            DescribeTable => tables::describe_table,
-            DescribeTimeToLive => settings::describe_time_to_live,
-            GetItem => items::get,
-            ListTables => tables::list,
-            ListTagsOfResource => settings::list_tags,
-            PutItem => items::put,
-            Query => pages::query,
-            Scan => pages::scan,
-            TagResource => settings::tag,
-            TransactGetItems => transactions::get,
-            TransactWriteItems => transactions::write,
-            UntagResource => settings::untag,
-            UpdateContinuousBackups => settings::update_backups,
-            UpdateItem => items::update,
-            UpdateTable => update_table::call,
-            UpdateTimeToLive => settings::update_time_to_live,
-        }))
+        let again = request.clone();
+        match attempt(cx, request).await {
+            // Nothing was done. This node's copy of the catalog may be behind: the table was deleted, and another one of
+            // its name made, through another node.
+            Err(Failure::Route(RouteError::NoSuchTable)) => {
+                cx.broker.catch_up_catalog().await?;
+                attempt(cx, again).await
+            }
+            answered => answered,
+        }
     });
     answered
         .await
         .map(|response| response.encode())
         .map_err(refusal::of_account)
+}
+
+async fn attempt(cx: &Context<'_>, request: Request) -> Result<Response, Failure> {
+    Ok(answer!(cx, request, {
+        BatchGetItem => batches::get,
+        BatchWriteItem => batches::write,
+        CreateTable => create_table::call,
+        DeleteItem => items::delete,
+        DeleteTable => tables::delete,
+        DescribeContinuousBackups => settings::describe_backups,
+        DescribeTable => tables::describe_table,
+        DescribeTimeToLive => settings::describe_time_to_live,
+        GetItem => items::get,
+        ListTables => tables::list,
+        ListTagsOfResource => settings::list_tags,
+        PutItem => items::put,
+        Query => pages::query,
+        Scan => pages::scan,
+        TagResource => settings::tag,
+        TransactGetItems => transactions::get,
+        TransactWriteItems => transactions::write,
+        UntagResource => settings::untag,
+        UpdateContinuousBackups => settings::update_backups,
+        UpdateItem => items::update,
+        UpdateTable => update_table::call,
+        UpdateTimeToLive => settings::update_time_to_live,
+    }))
 }

@@ -27,10 +27,7 @@ mod settings;
 mod shards;
 mod start;
 mod subscribe_to_shard;
-mod subscriptions;
 mod tags;
-
-pub(crate) use subscriptions::Subscriptions;
 
 use levada_cluster::RouteError;
 use levada_wire::kinesis::{KinesisError, KinesisErrorKind, Request, Response};

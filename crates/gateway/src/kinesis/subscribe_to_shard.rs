@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use levada_cluster::{Broker, ShardRead, Stream};
+use levada_cluster::{Broker, ShardRead, Stream, SubscriptionKey, SubscriptionRefused};
 use levada_engine::proto::ShardRow;
 use levada_wire::Protocol;
 use levada_wire::kinesis::subscribe_to_shard::{exception, initial_response};
@@ -15,7 +15,6 @@ use tokio::time::{Duration, Instant};
 use tracing::debug;
 
 use super::context::{Context, reference_to, unless_rehearsed};
-use super::subscriptions::Refused;
 use super::{consumers, shards, start};
 use crate::answer::{self, FrameSender, Frames};
 use crate::front::Failure;
@@ -59,15 +58,16 @@ pub(super) async fn call(
     let (member, action) = ("SequenceNumber", "SubscribeToShard");
     let next = start::position_of(cx, &stream, &shard, request.position()?, member, action).await?;
     unless_rehearsed(request.dry_run)?;
-    let key = (
-        stream.row.stream,
-        consumer.created_at,
-        consumer.name.clone(),
-        shard.number,
-    );
-    let ended = cx.gateway.subscriptions.begin(key).map_err(|refused| {
+    let key = SubscriptionKey {
+        stream: stream.row.stream,
+        registered_at: consumer.created_at,
+        consumer: consumer.name.clone(),
+        shard: shard.number,
+    };
+    let ended = cx.broker.begin_subscription(key).await;
+    let ended = ended.map_err(|refused| {
         let (kind, message) = match refused {
-            Refused::TooSoon => (
+            SubscriptionRefused::TooSoon => (
                 KinesisErrorKind::ResourceInUse,
                 format!(
                     "Another active subscription exists for this consumer: {arn} and shard: {}. A new one is taken 5 \
@@ -75,7 +75,7 @@ pub(super) async fn call(
                     shards::id_of(shard.number)
                 ),
             ),
-            Refused::TooMany => (KinesisErrorKind::LimitExceeded, "Rate exceeded".to_owned()),
+            SubscriptionRefused::TooMany => (KinesisErrorKind::LimitExceeded, "Rate exceeded".to_owned()),
         };
         KinesisError::new(kind, message)
     })?;

@@ -167,6 +167,7 @@ impl DynamoDbError {
             body: document(self, 256, Protocol::Json10)
                 .unwrap_or_default()
                 .into(),
+            rest: Vec::new(),
         }
     }
 }

@@ -35,25 +35,60 @@ pub struct SequenceNumber {
     pub shard: u32,
 }
 
-impl fmt::Display for SequenceNumber {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            opened_secs,
-            position,
-            shard,
-        } = self;
-        write!(
-            f,
-            "{SEQUENCE_PREFIX}{opened_secs:011}{position:033}{shard:010}"
-        )
+/// Digits of a sequence number.
+const SEQUENCE_LEN: usize = 56;
+/// The most seconds that eleven digits hold.
+const OPENED_SECS_MAX: u64 = 99_999_999_999;
+
+impl SequenceNumber {
+    /// Its digits. A formatter would fill up with zeros one by one, and each record has a number.
+    fn digits(&self) -> [u8; SEQUENCE_LEN] {
+        let mut digits = [b'0'; SEQUENCE_LEN];
+        digits[..2].copy_from_slice(SEQUENCE_PREFIX.as_bytes());
+        put_digits(&mut digits[2..13], self.opened_secs.min(OPENED_SECS_MAX));
+        put_digits(&mut digits[13..46], self.position);
+        put_digits(&mut digits[46..], u64::from(self.shard));
+        digits
     }
 }
+
+/// Overwrites zeros with a number that has room there.
+fn put_digits(place: &mut [u8], mut number: u64) {
+    for digit in place.iter_mut().rev() {
+        if number == 0 {
+            break;
+        }
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+}
+
+/// The text that ASCII digits are.
+fn text_of(digits: &[u8]) -> &str {
+    std::str::from_utf8(digits).unwrap_or_default()
+}
+
+impl fmt::Display for SequenceNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(text_of(&self.digits()))
+    }
+}
+
+impl serde::Serialize for SequenceNumber {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(text_of(&self.digits()))
+    }
+}
+
+impl Absent for SequenceNumber {}
 
 impl FromStr for SequenceNumber {
     type Err = NotANumber;
     fn from_str(s: &str) -> Result<Self, NotANumber> {
         let digits = s.strip_prefix(SEQUENCE_PREFIX).ok_or(NotANumber)?;
-        if digits.len() != 54 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        if digits.len() != SEQUENCE_LEN - SEQUENCE_PREFIX.len()
+            || !digits.bytes().all(|b| b.is_ascii_digit())
+        {
             return Err(NotANumber);
         }
         let part = |from: usize, to: usize| digits[from..to].parse().map_err(|_| NotANumber);
@@ -106,7 +141,7 @@ macro_rules! written_as_text {
         )*
     };
 }
-written_as_text!(SequenceNumber, HashKey, ShardId);
+written_as_text!(HashKey, ShardId);
 
 /// A shard's id: `shardId-000000000000`, and so on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

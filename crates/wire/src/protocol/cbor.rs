@@ -4,6 +4,7 @@
 //! strings; a time is tag 1 with whole *milliseconds* since the epoch, where RFC 8949 would have seconds.
 
 use std::fmt;
+use std::io;
 
 use ciborium::tag::{Accepted, Required};
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error, Visitor};
@@ -31,8 +32,8 @@ pub fn from_slice<T: DeserializeOwned>(body: &[u8]) -> Result<T, AwsError> {
     }
 }
 
-/// Writes a document at the end of `out`. Fails for a shape only that CBOR cannot hold.
-pub(super) fn write<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), CannotEncode> {
+/// Writes a document at the end of `out`, which takes all. Fails for a shape only that CBOR cannot hold.
+pub(super) fn write<T: Serialize>(value: &T, out: impl io::Write) -> Result<(), CannotEncode> {
     ciborium::into_writer(value, out).map_err(|_| CannotEncode)
 }
 

@@ -1,5 +1,9 @@
 //! Answers as bytes: outputs and errors, in each protocol.
 
+use std::io;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use serde::Serialize;
 
@@ -17,9 +21,15 @@ pub struct Encoded {
     pub content_type: &'static str,
     /// `x-amzn-query-error`, if the answer is an error in JSON of a service that once spoke Query.
     pub query_error: Option<String>,
-    /// The body.
+    /// The body, or its first piece.
     pub body: Bytes,
+    /// What follows of a long one, in pieces.
+    pub rest: Vec<Bytes>,
 }
+
+/// A long body is made in pieces of so many bytes. One allocation of all of it would be of those that the allocator gives
+/// back at once, and each of its pages would come anew from the kernel: a third of what it costs to read and send 10 MiB.
+pub(super) const PIECE_BYTES: usize = 1 << 20;
 
 impl Encoded {
     /// A success with this body.
@@ -29,7 +39,20 @@ impl Encoded {
             content_type: protocol.content_type(),
             query_error: None,
             body: body.into(),
+            rest: Vec::new(),
         }
+    }
+
+    /// Bytes of the whole body.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.body.len() + self.rest.iter().map(Bytes::len).sum::<usize>()
+    }
+
+    /// Whether there is no body.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.body.is_empty()
     }
 }
 
@@ -101,8 +124,14 @@ pub fn encode_document<T: Serialize>(
     protocol: Protocol,
     service: Service,
 ) -> Encoded {
-    match document(output, size_hint, protocol) {
-        Ok(body) => Encoded::ok(protocol, body),
+    let encoded = if size_hint > PIECE_BYTES {
+        let mut pieces = Pieces::default();
+        write_document(output, &mut pieces, protocol).map(|()| pieces.finish(protocol))
+    } else {
+        document(output, size_hint, protocol).map(|body| Encoded::ok(protocol, body))
+    };
+    match encoded {
+        Ok(encoded) => encoded,
         // Only a shape that the protocol cannot carry gets here, and none of ours is one.
         Err(_) => encode_error(&AwsError::internal_failure(), protocol, service, ""),
     }
@@ -115,12 +144,81 @@ pub(crate) fn document<T: Serialize>(
     protocol: Protocol,
 ) -> Result<Vec<u8>, CannotEncode> {
     let mut buffer = Vec::with_capacity(size_hint);
-    if matches!(protocol, Protocol::Cbor11 | Protocol::RpcCbor) {
-        cbor::write(value, &mut buffer)?;
-    } else {
-        serde_json::to_writer(&mut buffer, value).map_err(|_| CannotEncode)?;
-    }
+    write_document(value, &mut buffer, protocol)?;
     Ok(buffer)
+}
+
+fn write_document<T: Serialize>(
+    value: &T,
+    mut out: impl io::Write,
+    protocol: Protocol,
+) -> Result<(), CannotEncode> {
+    if matches!(protocol, Protocol::Cbor11 | Protocol::RpcCbor) {
+        return cbor::write(value, out);
+    }
+    let mut json = serde_json::Serializer::with_formatter(&mut out, Json);
+    value.serialize(&mut json).map_err(|_| CannotEncode)
+}
+
+/// A body that is written piece by piece.
+#[derive(Default)]
+struct Pieces {
+    whole: Vec<Bytes>,
+    /// The last one, which is not full yet.
+    last: Vec<u8>,
+}
+
+impl Pieces {
+    fn finish(mut self, protocol: Protocol) -> Encoded {
+        self.whole.push(self.last.into());
+        let mut pieces = self.whole.into_iter();
+        Encoded {
+            body: pieces.next().unwrap_or_default(),
+            rest: pieces.collect(),
+            ..Encoded::ok(protocol, Vec::new())
+        }
+    }
+}
+
+impl io::Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.last.len() == PIECE_BYTES {
+            self.whole.push(std::mem::take(&mut self.last).into());
+        }
+        if self.last.capacity() == 0 {
+            self.last.reserve_exact(PIECE_BYTES);
+        }
+        let taken = bytes.len().min(PIECE_BYTES - self.last.len());
+        self.last.extend_from_slice(&bytes[..taken]);
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// JSON without spaces, in which bytes are base64. A text would be looked through for what must be escaped, and in base64
+/// nothing must.
+struct Json;
+
+/// Bytes that are encoded at once: a multiple of three, so that only the last piece is filled up.
+const BASE64_PIECE_BYTES: usize = 3 * 1_024;
+
+impl serde_json::ser::Formatter for Json {
+    fn write_byte_array<W>(&mut self, writer: &mut W, bytes: &[u8]) -> io::Result<()>
+    where
+        W: ?Sized + io::Write,
+    {
+        let mut text = [0; BASE64_PIECE_BYTES / 3 * 4];
+        writer.write_all(b"\"")?;
+        for piece in bytes.chunks(BASE64_PIECE_BYTES) {
+            let encoded = BASE64_STANDARD.encode_slice(piece, &mut text);
+            let length = encoded.map_err(io::Error::other)?;
+            writer.write_all(&text[..length])?;
+        }
+        writer.write_all(b"\"")
+    }
 }
 
 #[derive(Serialize)]
@@ -197,5 +295,50 @@ pub fn encode_error(
         content_type: protocol.content_type(),
         query_error,
         body: buffer.into(),
+        rest: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::member::Blob;
+
+    #[test]
+    fn bytes_of_any_length_are_base64_in_json() {
+        let piece = BASE64_PIECE_BYTES;
+        for length in [
+            0,
+            1,
+            2,
+            3,
+            1_024,
+            piece - 1,
+            piece,
+            piece + 1,
+            3 * piece + 2,
+        ] {
+            let bytes: Vec<u8> = (0..length).map(|n| (n % 251) as u8).collect();
+            let text = BASE64_STANDARD.encode(&bytes);
+            let written = document(&Blob(bytes.into()), 0, Protocol::Json11).unwrap();
+            assert_eq!(written, format!("\"{text}\"").into_bytes(), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_long_document_in_pieces_is_what_it_is_in_one() {
+        let blobs: Vec<Blob> = (0..5_000)
+            .map(|n| Blob(vec![n as u8; 500].into()))
+            .collect();
+        for protocol in [Protocol::Json11, Protocol::Cbor11] {
+            let one = document(&blobs, 0, protocol).unwrap();
+            let encoded = encode_document(&blobs, one.len(), protocol, Service::Kinesis);
+            let pieces = std::iter::once(&encoded.body).chain(&encoded.rest);
+            let sizes: Vec<usize> = pieces.clone().map(Bytes::len).collect();
+            assert!(sizes.len() > 2 && sizes[..sizes.len() - 1].iter().all(|n| *n == PIECE_BYTES));
+            let whole: Vec<u8> = pieces.flatten().copied().collect();
+            assert_eq!(whole, one);
+            assert_eq!(encoded.len(), one.len());
+        }
     }
 }

@@ -6,8 +6,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use base64::display::Base64Display;
-use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use levada_types::Timestamp;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -130,12 +128,9 @@ impl<'de> Member<'de> for Option<bool> {
 pub struct Blob(pub Bytes);
 
 impl Serialize for Blob {
+    /// In JSON it is the document's writer that makes base64 of it.
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        if s.is_human_readable() {
-            s.collect_str(&Base64Display::new(&self.0, &BASE64_STANDARD))
-        } else {
-            s.serialize_bytes(&self.0)
-        }
+        s.serialize_bytes(&self.0)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use levada_types::{NodeId, PartitionId, Receipt};
 
+use crate::lease_event::LeaseEvent;
 use crate::net::MachineId;
 use crate::stream_event::StreamEvent;
 
@@ -69,6 +70,8 @@ pub(crate) enum Event {
     },
     /// Something of the stream.
     Stream(StreamEvent),
+    /// Something of the leases.
+    Lease(LeaseEvent),
     /// A machine is no member of the cluster any more, and its disk is empty.
     Left {
         /// Which.

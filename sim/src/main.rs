@@ -7,6 +7,7 @@
 mod changes;
 mod event;
 mod invariants;
+mod lease_event;
 mod machine;
 mod nemesis;
 mod net;

@@ -146,21 +146,23 @@ fn until_ready(
     Ok(())
 }
 
-/// Has every queue emptied and the stream read, and waits until every replica has applied the same.
+/// Has every queue emptied and the stream and the leases read, and waits until every replica has applied the same.
 fn drain(world: &mut World, nemesis: &mut Nemesis) -> Result<(), Failure> {
     world.shared.drain();
     let deadline = world.now_ms + DRAINED_MS_MAX;
     loop {
         let quiet_since = world.shared.last_event_ms();
         let is_quiet = world.now_ms >= quiet_since + QUIET_MS;
-        if is_quiet && world.is_level() && world.shared.stream.is_swept() {
+        let is_swept = world.shared.stream.is_swept() && world.shared.leases.is_swept();
+        if is_quiet && world.is_level() && is_swept {
             return Ok(());
         }
         if world.now_ms >= deadline {
             return Err(Failure::Stuck(format!(
-                "the queues are not empty, the replicas not level or the stream not read (it is: {}) {DRAINED_MS_MAX} ms \
-                 after the last send; the last event was at {quiet_since} ms\n{}",
+                "the queues are not empty, the replicas not level, the stream not read (it is: {}) or the leases not \
+                 (they are: {}) {DRAINED_MS_MAX} ms after the last send; the last event was at {quiet_since} ms\n{}",
                 world.shared.stream.is_swept(),
+                world.shared.leases.is_swept(),
                 Standstill(world)
             )));
         }

@@ -13,12 +13,13 @@ use levada_types::PartitionId;
 
 use crate::event::Event;
 use crate::invariants::{self, Invariant};
+use crate::lease_event::LeaseEvent;
 use crate::machine::{Crash, Machine};
 use crate::net::{MachineId, Network};
 use crate::random::Random;
 use crate::stepped::Stepped;
 use crate::trace::{self, Trace, event};
-use crate::workload::{Access, Shared};
+use crate::workload::{Access, Shared, held_by};
 
 /// Machines of which a cluster is made.
 pub(crate) const FIRST_MEMBERS: usize = 3;
@@ -255,6 +256,31 @@ impl World {
         Ok(())
     }
 
+    /// What each replica of the leases' table holds.
+    fn look_at_leases(&mut self) -> Result<(), Failure> {
+        let mut seen = Vec::new();
+        for &machine in &self.members {
+            let slot = self.machines[machine].slot();
+            let Some(node) = slot.and_then(|slot| slot.node()) else {
+                continue;
+            };
+            for group in node.replicas().groups() {
+                if let Some((items, indexed)) = group.read(held_by) {
+                    seen.push(LeaseEvent::Replica {
+                        machine,
+                        items,
+                        indexed,
+                    });
+                }
+            }
+        }
+        let mut seen = seen.into_iter();
+        seen.try_for_each(|event| {
+            event!(self.trace, "{event:?}");
+            self.see(&Event::Lease(event))
+        })
+    }
+
     fn see(&mut self, event: &Event) -> Result<(), Failure> {
         self.events += 1;
         self.judge(|invariant| invariant.see(event))
@@ -263,6 +289,7 @@ impl World {
     /// Asks every invariant for the last time.
     pub(crate) fn end(&mut self) -> Result<(), Failure> {
         self.look(1)?;
+        self.look_at_leases()?;
         self.judge(|invariant| invariant.end())?;
         event!(self.trace, "the end");
         Ok(())

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Judges a history that `scripts/chaos` recorded: queues, FIFO groups and the stream here, the catalog by porcupine.
+"""Judges a history that `scripts/chaos` recorded: queues, FIFO groups and the stream here, the catalog and the
+leases by porcupine.
 
     tests/chaos/check.py target/chaos/SEED/history.jsonl
 
@@ -19,22 +20,22 @@ from chaos.verdict import Verdict  # noqa: E402
 PORCUPINE = Path(__file__).with_name("linearizable")
 SHOWN_MAX = 50
 LINEARIZABLE, NOT_LINEARIZABLE = 0, 1
-CATALOG_TIMEOUT_S = 900
+REGISTERS_TIMEOUT_S = 900
 
 
-def judge_catalog(history):
-    """The lines that say how the catalog did, and whether it was found wrong. Without Go nobody says."""
+def judge_registers(history):
+    """The lines that say how the catalog and the leases did, and whether any was found wrong. Without Go nobody says."""
     if not shutil.which("go"):
-        return ["CATALOG NOT JUDGED: there is no `go` here to run porcupine with"], False
+        return ["CATALOG AND LEASES NOT JUDGED: there is no `go` here to run porcupine with"], False
     binary = Path(history).parent.resolve() / "linearizable"
     built = subprocess.run(["go", "build", "-o", str(binary), "."], cwd=PORCUPINE, capture_output=True, text=True)
     if built.returncode:
-        return [f"CATALOG NOT JUDGED: {built.stderr.strip()}"], False
+        return [f"CATALOG AND LEASES NOT JUDGED: {built.stderr.strip()}"], False
     done = subprocess.run(
         [str(binary), "-pictures", str(Path(history).parent), str(history)],
         capture_output=True,
         text=True,
-        timeout=CATALOG_TIMEOUT_S,
+        timeout=REGISTERS_TIMEOUT_S,
     )
     binary.unlink()
     lines = (done.stdout + done.stderr).strip().splitlines()
@@ -46,13 +47,13 @@ def main():
     parser.add_argument("history")
     options = parser.parse_args()
     verdict = Verdict(options.history)
-    catalog, catalog_wrong = judge_catalog(options.history)
-    print("\n".join([*verdict.counts(), *catalog, "", verdict.markdown(), ""]))
+    registers, registers_wrong = judge_registers(options.history)
+    print("\n".join([*verdict.counts(), *registers, "", verdict.markdown(), ""]))
     for kind, what in verdict.broken[:SHOWN_MAX]:
         print(f"BROKEN during {kind}: {what}")
     if not verdict.drained:
         print("the run ended before everything was received: what is owed was not judged")
-    broken = len(verdict.broken) + catalog_wrong
+    broken = len(verdict.broken) + registers_wrong
     print(f"{broken} promises broken")
     return 1 if broken or not verdict.drained else 0
 

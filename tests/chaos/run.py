@@ -5,10 +5,11 @@ import time
 
 from support.workload import Load
 
-from chaos.catalog import Registers
+from chaos.catalog import Catalog
 from chaos.cellar import Cellar
 from chaos.faults import KINDS, Course
 from chaos.faults.base import carry_through
+from chaos.leases import Leases
 from chaos.probe import Probe
 
 DRAIN_TIMEOUT_S = 180
@@ -45,7 +46,8 @@ class Run:
             Load(
                 endpoints, "chaos", seed=self.seed, think_s=self.think_s, history=self.history, stream=True
             ) as load,
-            Registers(endpoints, "register", self.history, seed=self.seed) as registers,
+            Catalog(endpoints, "register", self.history, seed=self.seed) as catalog,
+            Leases(endpoints, "lease", self.history, seed=self.seed) as leases,
             Probe(self.world.directory / "probe", self.history) as self.probe,
         ):
             time.sleep(CALM_S)
@@ -58,7 +60,7 @@ class Run:
             try:
                 while time.monotonic() < end and not self.wrong and (count is None or len(self.done) < count):
                     self._one(course.next(self.world), load)
-                    self.wrong = load.violations() + registers.crashed
+                    self.wrong = load.violations() + catalog.crashed + leases.crashed
                     if not self.wrong and len(self.done) % self.drain_every == 0:
                         self._drain(load)
                         load.resume()

@@ -1,4 +1,4 @@
-"""A small client of SQS, or of Kinesis, over one kept-open connection: awsJson, signed, without retries.
+"""A small client of SQS, Kinesis or DynamoDB over one kept-open connection: awsJson, signed, without retries.
 
 boto3 hides what the cluster suites must see: which attempt was acknowledged, which failed for certain, and
 which may or may not have happened. It is also an order of magnitude slower.
@@ -18,15 +18,20 @@ REGION = "us-east-1"
 ACCESS_KEY = "test"
 SECRET_KEY = "test"
 # By service: what its actions are called by, and its version of awsJson.
-SERVICES = {"sqs": ("AmazonSQS", "1.0"), "kinesis": ("Kinesis_20131202", "1.1")}
+SERVICES = {
+    "sqs": ("AmazonSQS", "1.0"),
+    "kinesis": ("Kinesis_20131202", "1.1"),
+    "dynamodb": ("DynamoDB_20120810", "1.0"),
+}
 
 
 class ServiceError(Exception):
-    """The broker answered, and said no."""
+    """The broker answered, and said no. `document` is all that it said."""
 
-    def __init__(self, status, code, message):
+    def __init__(self, status, code, message, document=None):
         super().__init__(f"{status} {code}: {message}")
         self.status, self.code, self.message = status, code, message
+        self.document = document or {}
 
 
 class Unknown(Exception):
@@ -149,7 +154,7 @@ def _document(status, answer):
     if status == 200:
         return document
     code = str(document.get("__type", "")).rpartition("#")[2]
-    raise ServiceError(status, code, document.get("message") or document.get("Message") or "")
+    raise ServiceError(status, code, document.get("message") or document.get("Message") or "", document)
 
 
 def _parsed(answer):

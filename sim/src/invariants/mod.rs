@@ -8,6 +8,7 @@ mod deduplication;
 mod deletes;
 mod group_order;
 mod leaders;
+mod leases;
 mod phantoms;
 mod progress;
 mod replicas;
@@ -47,6 +48,7 @@ pub(crate) fn all(clocks_are_right: bool) -> Vec<Box<dyn Invariant>> {
         Box::new(progress::Progress::default()),
         Box::new(replicas::Replicas::default()),
     ];
+    all.extend(leases::all());
     all.extend(stream::all());
     if clocks_are_right {
         all.push(Box::new(transfers::Transfers::default()));

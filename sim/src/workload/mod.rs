@@ -1,10 +1,11 @@
 //! What clients do to the cluster, and what they see: every call becomes events that the invariants judge.
 //!
-//! A message is a number, and so is a record of the stream. A producer sends each number once, or on a FIFO queue again with the same deduplication id
+//! A message is a number, and so are a record of the stream, and whoever has a lease. A producer sends each number once, or on a FIFO queue again with the same deduplication id
 //! until it is acknowledged; consumers receive, and then delete, put back, or forget.
 
 mod access;
 mod consumer;
+mod leases;
 mod mover;
 mod producer;
 mod stream;
@@ -23,6 +24,7 @@ use crate::stepped::Stepped;
 use crate::trace::{self, Trace, event};
 
 pub(crate) use access::Access;
+pub(crate) use leases::held_by;
 pub(crate) use stream::hash_of_key;
 
 /// Producers and consumers of each queue.
@@ -90,6 +92,7 @@ pub(crate) struct Shared {
     draining: AtomicBool,
     queues: Mutex<BTreeMap<&'static str, Arc<Queue>>>,
     pub(crate) stream: stream::Progress,
+    pub(crate) leases: leases::Progress,
 }
 
 impl Shared {
@@ -105,6 +108,7 @@ impl Shared {
             draining: AtomicBool::new(false),
             queues: Mutex::default(),
             stream: stream::Progress::default(),
+            leases: leases::Progress::default(),
         })
     }
 
@@ -188,6 +192,7 @@ pub(crate) fn begin(shared: &Arc<Shared>, clients: &Stepped) {
             }
         }
         tokio::spawn(stream::run(shared.clone()));
+        tokio::spawn(leases::run(shared.clone()));
         let random = Random::of(shared.seed, "mover");
         tokio::spawn(mover::run(shared.clone(), queues["tasks-dead"].id, random));
     });

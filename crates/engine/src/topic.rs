@@ -290,7 +290,6 @@ impl Topic {
             next,
             closed: false,
             bytes_taken: 0,
-            expired_in_queues: 0,
         }
     }
 

@@ -7,10 +7,12 @@
 //!
 //! This crate is the only importer of the hyper server. It must not know openraft, sled or raft-engine.
 
+mod access;
 mod admin;
 mod answer;
 mod body;
 mod caller;
+mod clock;
 mod cloudwatch;
 mod connection;
 mod dynamodb;

@@ -9,7 +9,8 @@ use super::refusal;
 use crate::front::Failure;
 use crate::limits::CHANGE_ATTEMPTS_MAX;
 
-const ATTRIBUTE: &str = "Policy";
+/// Where a queue has its policy.
+pub(super) const ATTRIBUTE: &str = "Policy";
 
 /// Changes the policy of the queue at `url`. `edit` may be asked more than once: it is tried anew when
 /// somebody else changed the queue meanwhile.

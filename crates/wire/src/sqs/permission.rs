@@ -1,4 +1,4 @@
-//! What a queue's policy can open, and the policy as `AddPermission` and `RemovePermission` change it: one statement a label.
+//! A queue's policy as `AddPermission` and `RemovePermission` change it: one statement a label.
 //!
 //! What a policy means is another crate's; here it is JSON with a list of statements.
 
@@ -6,39 +6,7 @@ use levada_types::{AccountId, QueueArn};
 use serde_json::{Map, Value, json};
 
 use super::attributes::POLICY_STATEMENTS_MAX;
-use super::{Action, AddPermissionRequest, RemovePermissionRequest, SqsError, SqsErrorKind};
-
-impl Action {
-    /// The action that a policy allows when it opens this one to another account: a batch goes with what it is many of.
-    /// `None`: only the owner's account may, whatever a policy says. Sources: `AddPermission`, "Limitations of Amazon SQS
-    /// custom policies".
-    pub const fn permission(self) -> Option<Self> {
-        match self {
-            Self::SendMessage | Self::SendMessageBatch => Some(Self::SendMessage),
-            Self::DeleteMessage | Self::DeleteMessageBatch => Some(Self::DeleteMessage),
-            Self::ChangeMessageVisibility | Self::ChangeMessageVisibilityBatch => {
-                Some(Self::ChangeMessageVisibility)
-            }
-            Self::ReceiveMessage
-            | Self::GetQueueAttributes
-            | Self::GetQueueUrl
-            | Self::ListDeadLetterSourceQueues
-            | Self::PurgeQueue => Some(self),
-            Self::AddPermission
-            | Self::CancelMessageMoveTask
-            | Self::CreateQueue
-            | Self::DeleteQueue
-            | Self::ListMessageMoveTasks
-            | Self::ListQueueTags
-            | Self::ListQueues
-            | Self::RemovePermission
-            | Self::SetQueueAttributes
-            | Self::StartMessageMoveTask
-            | Self::TagQueue
-            | Self::UntagQueue => None,
-        }
-    }
-}
+use super::{AddPermissionRequest, RemovePermissionRequest, SqsError, SqsErrorKind};
 
 impl AddPermissionRequest {
     /// The queue's policy with the new statement. `policy` is the one that it has.

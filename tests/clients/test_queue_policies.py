@@ -210,6 +210,26 @@ def test_a_name_is_the_callers_own_queue(owner, friend, url):
         friend.get_queue_url(QueueName=name_of(url))
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"Effect": "allow"}, "statement 1 of the policy: Effect must be Allow or Deny"),
+        ({"Principal": {"AWS": "arn:aws:iam::*:root"}}, 'only "*" by itself stands for many'),
+        ({"Condition": {"StringEqualz": {"aws:userid": "x"}}}, 'there is no operator "StringEqualz"'),
+        ({"Comment": "x"}, '"Comment" is no element of a statement'),
+    ],
+)
+def test_what_is_no_policy_is_refused(owner, url, change, reason):
+    put_policy(owner, url, {"Sid": "before"})
+    with refused("InvalidAttributeValue", "Invalid value for the parameter Policy. Reason: ") as caught:
+        put_policy(owner, url, change)
+    assert reason in caught.value.response["Error"]["Message"]
+    with refused("InvalidAttributeValue", reason):
+        statement = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*", **change}
+        owner.create_queue(QueueName="never", Attributes={"Policy": json.dumps({"Statement": statement})})
+    assert json.loads(attributes(owner, url, "Policy")["Policy"])["Statement"][0]["Sid"] == "before"
+
+
 def test_only_by_tls(monkeypatch):
     with Cluster(1, tls=True) as cluster:
         node = cluster.nodes[0]

@@ -7,6 +7,7 @@
 //!
 //! This crate is the only importer of the hyper server. It must not know openraft, sled or raft-engine.
 
+mod access;
 mod admin;
 mod answer;
 mod body;

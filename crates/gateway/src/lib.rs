@@ -7,12 +7,15 @@
 //!
 //! This crate is the only importer of the hyper server. It must not know openraft, sled or raft-engine.
 
+mod access;
 mod admin;
 mod answer;
 mod body;
 mod caller;
+mod clock;
 mod cloudwatch;
 mod connection;
+mod deduplication;
 mod dynamodb;
 mod front;
 mod handshakes;
@@ -22,6 +25,7 @@ mod listener;
 mod metrics;
 mod operate;
 mod random;
+mod sns;
 mod sqs;
 mod sts;
 mod tls;
@@ -33,5 +37,6 @@ pub use front::{Gateway, GatewayOptions};
 pub use listener::{Listening, listen};
 pub use metrics::{ActionFigures, LATENCY_BOUNDS_MICROS, Outcome, RequestMetrics};
 pub use operate::AdminCallers;
+pub use sns::MessageSigner;
 pub use sqs::{EnsureQueueError, QueueDeclaration};
 pub use tls::{Tls, TlsError, Validity};

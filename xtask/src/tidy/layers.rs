@@ -46,6 +46,11 @@ const IGNORANT: &[(&str, &str, &str)] = &[
         "protocols are functions from bytes to bytes",
     ),
     (
+        "levada-policy",
+        "tokio",
+        "a policy is a function of its text and of what is asked",
+    ),
+    (
         "levada-storage",
         "levada-wire",
         "a disk knows nothing of AWS",

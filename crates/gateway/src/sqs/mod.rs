@@ -52,6 +52,7 @@ pub(crate) async fn call(
         gateway,
         broker: gateway.broker()?,
         caller,
+        action: request.action(),
     };
     match request {
         Request::SendMessage(r) => send_message::call(&cx, r).await.map(Response::SendMessage),

@@ -33,5 +33,5 @@ pub use front::{Gateway, GatewayOptions};
 pub use listener::{Listening, listen};
 pub use metrics::{ActionFigures, LATENCY_BOUNDS_MICROS, Outcome, RequestMetrics};
 pub use operate::AdminCallers;
-pub use sqs::{EnsureQueueError, QueueDeclaration};
+pub use sqs::{EnsureQueueError, QueueDeclaration, shown_message};
 pub use tls::{Tls, TlsError, Validity};

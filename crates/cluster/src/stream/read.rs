@@ -54,6 +54,8 @@ pub struct ShardEnds {
     pub since: u64,
     /// Bytes that it has ever taken, partition keys included.
     pub bytes_taken: u64,
+    /// When the last record arrived, if that was asked for, and can be read.
+    pub newest_at: Option<Timestamp>,
 }
 
 impl Broker {
@@ -162,10 +164,29 @@ impl Broker {
         let request = peer::ShardEndsRequest {
             log: shard.log,
             since: at.map(Timestamp::as_millis),
+            newest: false,
         };
+        self.ask_ends(shard, &request).await
+    }
+
+    /// The shard's ends, and when its last record arrived.
+    pub async fn look_at_shard(&self, shard: &ShardRow) -> Result<ShardEnds, RouteError> {
+        let request = peer::ShardEndsRequest {
+            log: shard.log,
+            since: None,
+            newest: true,
+        };
+        self.ask_ends(shard, &request).await
+    }
+
+    async fn ask_ends(
+        &self,
+        shard: &ShardRow,
+        request: &peer::ShardEndsRequest,
+    ) -> Result<ShardEnds, RouteError> {
         let partition = PartitionId(shard.partition);
         let reply = self
-            .ask_leader(Asked::Shard, partition, method::SHARD_ENDS, &request)
+            .ask_leader(Asked::Shard, partition, method::SHARD_ENDS, request)
             .await?;
         let reply = peer::ShardEndsReply::decode(reply).map_err(|_| RouteError::Unavailable)?;
         Ok(ShardEnds {
@@ -173,6 +194,7 @@ impl Broker {
             next: reply.next,
             since: reply.since,
             bytes_taken: reply.bytes_taken,
+            newest_at: reply.newest_at.map(Timestamp::from_millis),
         })
     }
 
@@ -269,11 +291,18 @@ async fn answer_ends(
         Some(at) => first_since(core, &group, log, Timestamp::from_millis(at)).await,
         None => next,
     };
+    let newest = (request.newest && horizon < next).then(|| next - 1);
+    let newest_at = match newest {
+        Some(newest) => core.reader.record(&group, log, newest).await,
+        None => None,
+    };
+    let newest_at = newest_at.map(|record| record.sent_at);
     let reply = peer::ShardEndsReply {
         horizon,
         next,
         since: since.clamp(horizon, next),
         bytes_taken,
+        newest_at,
     };
     Ok(reply.encode_to_vec().into())
 }

@@ -1,4 +1,4 @@
-"""`levada queues`: what a person sees of what users have stored. Looking changes nothing.
+"""`levada queues` and `levada streams`: what a person sees of what users have stored. Looking changes nothing.
 
 Every command of a test may go to another node than the calls before it.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from support.aws import receive_all, sqs_client
+from support.kinesis import kinesis_client, wait_active
 from support.operate import eventually, levada, refused
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -221,6 +222,64 @@ def test_only_who_may_operate_may_look(node, queue):
             connection.close()
 
 
+# ---- streams
+
+
+def test_a_stream_is_shown_with_what_its_shards_keep(kinesis, make_stream, look, read):
+    name = make_stream(ShardCount=2)
+    kinesis.register_stream_consumer(StreamARN=arn_of(kinesis, name), ConsumerName="reader")
+    put = [kinesis.put_record(StreamName=name, Data=b"x" * 100, PartitionKey=f"k{n}") for n in range(8)]
+    (listed,) = [one for one in look("streams", "list")["streams"] if one["name"] == name]
+    assert (listed["status"], listed["open_shards"], listed["closed_shards"]) == ("ACTIVE", 2, 0)
+    assert (listed["consumer_count"], listed["retention_hours"]) == (1, 24)
+    shown = look("streams", "show", name)
+    for shard in shown["shards"]:
+        mine = sum(one["ShardId"] == shard["shard"] for one in put)
+        assert shard["open"] and shard["records"] == mine and shard["bytes_about"] == mine * 102
+        assert (shard["newest_age_ms"] is None) == (mine == 0)
+    told = {(s["shard"], s["first_hash"], s["last_hash"]) for s in shown["shards"]}
+    shards = kinesis.list_shards(StreamName=name)["Shards"]
+    ranges = [(s["ShardId"], s["HashKeyRange"]) for s in shards]
+    assert told == {(shard, keys["StartingHashKey"], keys["EndingHashKey"]) for shard, keys in ranges}
+    assert [consumer["name"] for consumer in shown["consumers"]] == ["reader"]
+    page = read("streams", "show", name)
+    assert page.startswith(f"{name}, a stream of account") and "consumers: reader" in page
+    assert name in read("streams", "list")
+
+
+def test_a_shard_that_was_split_is_shown_as_closed(kinesis, stream, look):
+    half = str(2**127)
+    kinesis.split_shard(StreamName=stream, ShardToSplit="shardId-000000000000", NewStartingHashKey=half)
+    wait_active(kinesis, stream)
+    parent, *children = look("streams", "show", stream)["shards"]
+    assert not parent["open"] and parent["parents"] == []
+    assert [(child["open"], child["parents"]) for child in children] == [(True, [parent["shard"]])] * 2
+
+
+def test_records_are_peeked_and_stay(kinesis, make_stream, look, read):
+    name = make_stream(ShardCount=2)
+    put = [kinesis.put_record(StreamName=name, Data=f"r{n}".encode(), PartitionKey=f"k{n}") for n in range(9)]
+    kinesis.put_record(StreamName=name, Data=b"\xff", PartitionKey="binary")
+    for _ in range(2):
+        records = look("streams", "peek", name)["records"]
+        assert {r["sequence_number"] for r in records} >= {one["SequenceNumber"] for one in put}
+        assert sorted(r["data"] for r in records if "data" in r) == [f"r{n}" for n in range(9)]
+        assert [r["data_base64"] for r in records if "data_base64" in r] == ["/w=="]
+    shard = put[0]["ShardId"]
+    of_shard = look("streams", "peek", name, "--shard", shard, "--count", 1)["records"]
+    assert [(r["shard"], r["sequence_number"]) for r in of_shard] == [(shard, put[0]["SequenceNumber"])]
+    assert "key k0" in read("streams", "peek", name)
+
+
+def test_what_is_no_stream_is_said_so(endpoint):
+    why = refused("streams", "show", "nothing-here", endpoint=endpoint, environment=ENVIRONMENT)
+    assert "there is no stream nothing-here in account 000000000000, region us-east-1" in why
+
+
+def arn_of(kinesis, name):
+    return kinesis.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]["StreamARN"]
+
+
 # ---- what the documentation shows
 
 DOCUMENTED = re.compile(r"^(levada (?:queues|streams|topics) [^#\n]*)", re.MULTILINE)
@@ -245,5 +304,10 @@ def orders(endpoint):
     sqs = sqs_client(endpoint, access_key=account)
     url = sqs.create_queue(QueueName="orders")["QueueUrl"]
     sqs.send_message(QueueUrl=url, MessageBody="of orders")
+    kinesis = kinesis_client(endpoint, access_key=account)
+    kinesis.create_stream(StreamName="orders", ShardCount=1)
+    wait_active(kinesis, "orders")
+    kinesis.put_record(StreamName="orders", Data=b"of orders", PartitionKey="k")
     yield ENVIRONMENT | {"AWS_ACCESS_KEY_ID": account}
     sqs.delete_queue(QueueUrl=url)
+    kinesis.delete_stream(StreamName="orders")

@@ -1,4 +1,4 @@
-//! The `levada` binary: `serve`, `cluster`, `queues`, `lease`, `doctor`, `backup`, `restore`, `kubernetes`, `bench`, `version`.
+//! The `levada` binary: `serve`, `cluster`, `queues`, `streams`, `lease`, `doctor`, `backup`, `restore`, `kubernetes`, `bench`, `version`.
 
 mod api;
 mod backup;
@@ -70,6 +70,9 @@ docs/configuration.md describes every setting.")]
     /// What waits in queues, and which messages those are.
     #[command(subcommand)]
     Queues(view::queues::Command),
+    /// Streams, their shards, and the records in them.
+    #[command(subcommand)]
+    Streams(view::streams::Command),
     /// Who reads which shard of a stream, and how far behind.
     #[command(subcommand)]
     Lease(lease::Command),
@@ -123,6 +126,7 @@ fn main() -> ExitCode {
         Command::Serve { config, tls } => return serve(config, &tls),
         Command::Cluster(command) => run(cluster::run(command)),
         Command::Queues(command) => run(view::queues::run(command)),
+        Command::Streams(command) => run(view::streams::run(command)),
         Command::Lease(command) => run(lease::run(command)),
         Command::Doctor(options) => return run(doctor::run(options)).unwrap_or_else(failed),
         Command::Kubernetes(command) => run(kubernetes::run(command)),

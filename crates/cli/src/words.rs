@@ -13,6 +13,17 @@ pub(crate) fn in_words(ms: u64) -> String {
     }
 }
 
+/// Bytes for people.
+pub(crate) fn bytes_in_words(bytes: u64) -> String {
+    const KIB: u64 = 1024;
+    match bytes {
+        0..=9_999 => format!("{bytes} B"),
+        10_000..=10_239_999 => format!("{} KiB", bytes / KIB),
+        10_240_000..=10_485_759_999 => format!("{} MiB", bytes / KIB / KIB),
+        _ => format!("{} GiB", bytes / KIB / KIB / KIB),
+    }
+}
+
 /// A text that somebody else has written, which must not move the cursor or change the colours: line breaks and tabs
 /// stay, other control characters are written out. Of a long one only the beginning is shown.
 pub(crate) fn printable(text: &str, chars_max: usize) -> String {
@@ -54,6 +65,14 @@ mod tests {
             .map(in_words)
             .to_vec();
         assert_eq!(told, ["0", "999 ms", "59 s", "60 min", "25 h"]);
+    }
+
+    #[test]
+    fn sizes_are_told_in_what_people_use() {
+        let told: Vec<String> = [0, 9_999, 10_240, 52_428_800, 1 << 40]
+            .map(bytes_in_words)
+            .to_vec();
+        assert_eq!(told, ["0 B", "9999 B", "10 KiB", "50 MiB", "1024 GiB"]);
     }
 
     #[test]

@@ -102,12 +102,14 @@ impl Broker {
                 by_partition.entry(*partition).or_default().push(queue.id.0);
             }
         }
-        let asked = by_partition.into_iter().map(|(partition, queues)| async move {
-            let request = proto::LookRequest { queues };
-            let reply: Result<proto::LookReply, _> =
-                self.ask_queues(partition, method::LOOK, &request).await;
-            (partition, request.queues, reply.ok())
-        });
+        let asked = by_partition
+            .into_iter()
+            .map(|(partition, queues)| async move {
+                let request = proto::LookRequest { queues };
+                let reply: Result<proto::LookReply, _> =
+                    self.ask_queues(partition, method::LOOK, &request).await;
+                (partition, request.queues, reply.ok())
+            });
         let mut found: BTreeMap<QueueId, Vec<QueuePart>> = BTreeMap::new();
         for (partition, queues, reply) in futures::future::join_all(asked).await {
             let leader = self.core.route(partition).and_then(|route| route.leader());
@@ -249,7 +251,11 @@ impl Page {
 fn merge(mut pages: Vec<Page>, max: usize, bytes_max: usize) -> Peek {
     let mut messages: Vec<PeekedMessage> = Vec::new();
     let mut bytes = 0;
-    while messages.len() < max && !pages.iter().any(|page| page.more && page.messages.is_empty()) {
+    while messages.len() < max
+        && !pages
+            .iter()
+            .any(|page| page.more && page.messages.is_empty())
+    {
         let heads = pages.iter_mut().filter_map(|page| {
             let sent_at = page.messages.front()?.sent_at();
             Some((sent_at, page))
@@ -509,7 +515,10 @@ mod tests {
         assert_eq!(peek.messages[lost..], whole.messages[lost..]);
         let holds = broker.look_at_queues(std::slice::from_ref(&queue)).await[&queue.id][0];
         let holds = holds.holds.unwrap();
-        assert_eq!((holds.counts.ready, holds.counts.in_flight, holds.taken), (30, 0, 30));
+        assert_eq!(
+            (holds.counts.ready, holds.counts.in_flight, holds.taken),
+            (30, 0, 30)
+        );
         node.shutdown().await;
     }
 }

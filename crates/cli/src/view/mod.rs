@@ -1,18 +1,20 @@
-//! `levada queues`: what users have stored, for a person who looks at it. Nothing is changed by looking.
+//! `levada queues` and `levada streams`: what users have stored, for a person who looks at it. Nothing is changed by looking.
 
 pub(crate) mod queues;
+pub(crate) mod streams;
 
 use serde_json::Value;
 
-use crate::api::Who;
+use crate::api::{PAGES_MAX, Who};
 use crate::client::{Client, Error};
-use crate::cluster::{At, text};
+use crate::cluster::{At, list, text};
 use crate::words::in_words;
 
 /// What stands where a partition's leader has not answered.
 const UNKNOWN: &str = "?";
 /// Said once below a table in which that stands.
-const UNKNOWN_MEANS: &str = "\n? The leader of a partition does not answer; `levada cluster status` shows which.\n";
+const UNKNOWN_MEANS: &str =
+    "\n? The leader of a partition does not answer; `levada cluster status` shows which.\n";
 
 /// A question to a node about what somebody has.
 async fn ask(at: &At, who: &Who, name: &str, more: Value) -> Result<Value, Error> {
@@ -22,6 +24,35 @@ async fn ask(at: &At, who: &Who, name: &str, more: Value) -> Result<Value, Error
     }
     let mut client = Client::connect(&at.endpoint).await?;
     client.operate(&format!("/_levada/{name}"), &question).await
+}
+
+/// All of a list, which is asked for page by page; its `kind` is what the document has it by, too.
+async fn pages(at: &At, who: &Who, kind: &str, more: &Value) -> Result<Value, Error> {
+    let mut document = Value::Null;
+    let mut all = Vec::new();
+    let mut question = more.clone();
+    for _ in 0..PAGES_MAX {
+        document = ask(at, who, &format!("{kind}/list"), question.clone()).await?;
+        all.extend(list(&document[kind]).cloned());
+        question["after"] = document["after"].clone();
+        if question["after"].is_null() {
+            break;
+        }
+    }
+    document[kind] = Value::Array(all);
+    if let Some(document) = document.as_object_mut() {
+        document.remove("after");
+    }
+    Ok(document)
+}
+
+/// A document as it is wanted.
+fn shown(at: &At, document: &Value, in_words: impl Fn(&Value) -> String) -> String {
+    if at.json {
+        format!("{document:#}\n")
+    } else {
+        in_words(document)
+    }
 }
 
 /// A figure, if it is known.

@@ -9,8 +9,8 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{UNKNOWN, UNKNOWN_MEANS, age, ago, ask, figure, heads};
-use crate::api::{Api, PAGES_MAX, SQS, Who};
+use super::{UNKNOWN, UNKNOWN_MEANS, age, ago, ask, figure, heads, pages, shown};
+use crate::api::{Api, SQS, Who};
 use crate::client::Error;
 use crate::cluster::{At, align, list, text};
 use crate::words::{one_line, printable};
@@ -122,24 +122,17 @@ pub(crate) async fn run(command: Command) -> Result<(), Error> {
     Ok(())
 }
 
-fn shown(at: &At, document: &Value, in_words: impl Fn(&Value) -> String) -> String {
-    if at.json {
-        format!("{document:#}\n")
-    } else {
-        in_words(document)
-    }
-}
-
 /// Every queue, with rates if they are wanted.
 async fn all(at: &At, who: &Who, prefix: Option<&str>, rates: bool) -> Result<Value, Error> {
-    let mut document = pages(at, who, prefix).await?;
+    let more = json!({ "prefix": prefix });
+    let mut document = pages(at, who, "queues", &more).await?;
     if rates {
         let before: BTreeMap<String, Value> = list(&document["queues"])
             .map(|queue| (text(&queue["name"]), queue.clone()))
             .collect();
         let began = Instant::now();
         tokio::time::sleep(RATES_OVER).await;
-        document = pages(at, who, prefix).await?;
+        document = pages(at, who, "queues", &more).await?;
         let secs = began.elapsed().as_secs_f64();
         for queue in document["queues"].as_array_mut().into_iter().flatten() {
             let found = before.get(&text(&queue["name"]));
@@ -151,27 +144,6 @@ async fn all(at: &At, who: &Who, prefix: Option<&str>, rates: bool) -> Result<Va
     Ok(document)
 }
 
-async fn pages(at: &At, who: &Who, prefix: Option<&str>) -> Result<Value, Error> {
-    let mut document = Value::Null;
-    let mut queues = Vec::new();
-    let mut after = Value::Null;
-    for _ in 0..PAGES_MAX {
-        let question = json!({ "prefix": prefix, "after": after });
-        document = ask(at, who, "queues/list", question).await?;
-        queues.extend(list(&document["queues"]).cloned());
-        after = document["after"].clone();
-        if after.is_null() {
-            break;
-        }
-    }
-    document["queues"] = json!(queues);
-    // It was asked for page by page.
-    if let Some(document) = document.as_object_mut() {
-        document.remove("after");
-    }
-    Ok(document)
-}
-
 /// How many messages came between two looks, and how many left.
 fn rates_between(before: &Value, now: &Value) -> Option<(u64, u64)> {
     let held = |queue: &Value| {
@@ -179,7 +151,9 @@ fn rates_between(before: &Value, now: &Value) -> Option<(u64, u64)> {
         Some(of("waiting")? + of("in_flight")? + of("delayed")?)
     };
     // Less than before: a queue of this name was made anew.
-    let taken = now["taken"].as_u64()?.checked_sub(before["taken"].as_u64()?)?;
+    let taken = now["taken"]
+        .as_u64()?
+        .checked_sub(before["taken"].as_u64()?)?;
     let gone = (held(before)? + taken).saturating_sub(held(now)?);
     Some((taken, gone))
 }
@@ -257,7 +231,11 @@ fn page(document: &Value) -> String {
         out,
         "{}, a {} queue of account {} in {}",
         text(&document["name"]),
-        if document["fifo"] == true { "FIFO" } else { "standard" },
+        if document["fifo"] == true {
+            "FIFO"
+        } else {
+            "standard"
+        },
         text(&document["account"]),
         text(&document["region"])
     );

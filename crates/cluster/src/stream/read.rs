@@ -13,7 +13,7 @@ use levada_types::{LogId, PartitionId, QueueId, Timestamp};
 use prost::Message as _;
 use tokio::time::Instant;
 
-use super::log_of;
+use super::{Stream, log_of};
 use crate::ask::{Asked, UNREADABLE};
 use crate::broker::Broker;
 use crate::core::Core;
@@ -27,6 +27,9 @@ const READ_TIMEOUT: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The least that counts of each record against the bytes of an answer.
 const RECORD_BYTES_MIN: usize = 32;
+
+/// Shards that are looked at together: each look may read a record from the disk.
+const LOOKED_AT_ONCE_MAX: usize = 64;
 
 /// What a read found.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -170,13 +173,25 @@ impl Broker {
     }
 
     /// The shard's ends, and when its last record arrived.
-    pub async fn look_at_shard(&self, shard: &ShardRow) -> Result<ShardEnds, RouteError> {
+    async fn look_at_shard(&self, shard: &ShardRow) -> Result<ShardEnds, RouteError> {
         let request = peer::ShardEndsRequest {
             log: shard.log,
             since: None,
             newest: true,
         };
         self.ask_ends(shard, &request).await
+    }
+
+    /// The same of every shard that users can see, by number; `None` of one whose leader does not answer.
+    pub async fn look_at_shards(&self, stream: &Stream) -> Vec<(ShardRow, Option<ShardEnds>)> {
+        let shards: Vec<ShardRow> = stream.shards().cloned().collect();
+        let mut looked = Vec::with_capacity(shards.len());
+        for some in shards.chunks(LOOKED_AT_ONCE_MAX) {
+            let asked = some.iter().map(|shard| self.look_at_shard(shard));
+            let ends = futures::future::join_all(asked).await;
+            looked.extend(some.iter().cloned().zip(ends.into_iter().map(Result::ok)));
+        }
+        looked
     }
 
     async fn ask_ends(

@@ -360,7 +360,11 @@ impl Lanes {
                 break;
             }
             let of = tenants.lanes.get(lane).map(|of| &of.ready);
-            let of = if *lane == PLAIN { Some(&self.plain) } else { of };
+            let of = if *lane == PLAIN {
+                Some(&self.plain)
+            } else {
+                of
+            };
             if let Some(ready) = of {
                 ready.gather_from(from, max, &mut found);
             }

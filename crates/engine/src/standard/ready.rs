@@ -199,7 +199,10 @@ fn keep_lowest(
 ) {
     for (position, past) in messages.take(max) {
         if found.len() >= max {
-            if found.last_key_value().is_none_or(|(last, _)| *last < position) {
+            if found
+                .last_key_value()
+                .is_none_or(|(last, _)| *last < position)
+            {
                 return;
             }
             found.pop_last();

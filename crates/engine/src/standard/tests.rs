@@ -467,5 +467,8 @@ fn what_waits_is_read_by_position_whatever_its_tenant_and_past() {
     let seen = rig.p.waiting(Q, taken[0], 1)[0];
     assert_eq!(seen.first_received_at, Timestamp::from_millis(1_000_000));
     assert_eq!(rig.p.waiting(DLQ, 1, 10), [], "it has no part here");
-    assert_eq!((rig.counts(), rig.p.queue(Q).unwrap().taken), ((6, 0, 0), 6));
+    assert_eq!(
+        (rig.counts(), rig.p.queue(Q).unwrap().taken),
+        ((6, 0, 0), 6)
+    );
 }

@@ -1,7 +1,8 @@
-//! `POST /_levada/queues/...`: what a person sees of queues. It changes nothing, and is asked for like an
-//! operation, by those who may operate: what it shows is what users have stored.
+//! `POST /_levada/queues/...` and `/_levada/streams/...`: what a person sees of queues and streams. It changes nothing,
+//! and is asked for like an operation, by those who may operate: what it shows is what users have stored.
 
 mod queues;
+mod streams;
 
 use bytes::Bytes;
 use levada_cluster::{Broker, RouteError};
@@ -14,8 +15,8 @@ use thiserror::Error;
 use crate::operations::{answer, failed};
 
 /// What the names of views begin with.
-const KINDS: [&str; 1] = ["queues/"];
-/// Queues of one answer; the next request goes on behind the last.
+const KINDS: [&str; 2] = ["queues/", "streams/"];
+/// Queues, or streams, of one answer; the next request goes on behind the last.
 const PAGE: usize = 500;
 
 /// Why there is nothing to see.
@@ -127,6 +128,8 @@ async fn see(
         "queues/list" => queues::list(&scope, &request).await,
         "queues/show" => queues::show(&scope, request.name()?).await?,
         "queues/peek" => queues::peek(&scope, &request).await?,
+        "streams/list" => streams::list(&scope, &request),
+        "streams/show" => streams::show(&scope, request.name()?).await?,
         _ => return Ok(None),
     }))
 }

@@ -121,7 +121,10 @@ async fn look(scope: &Scope, queues: &[Arc<Queue>]) -> (Vec<Option<DeadLetters>>
 fn summary(queue: &Queue, dead_letters: Option<&DeadLetters>, holds: &Holds) -> Value {
     let whole = whole(queue.id, holds);
     let dead_letters = dead_letters.map(|d| {
-        let messages = d.queue.as_ref().and_then(|queue| self::whole(queue.id, holds));
+        let messages = d
+            .queue
+            .as_ref()
+            .and_then(|queue| self::whole(queue.id, holds));
         json!({
             "queue": d.policy.target.name.as_str(),
             "receive_count_max": d.policy.receive_count_max,

@@ -1,4 +1,4 @@
-"""`levada queues` and `levada streams`: what a person sees of what users have stored. Looking changes nothing.
+"""`levada queues`, `levada streams`, `levada topics`: what a person sees of what users have stored. Looking changes nothing.
 
 Every command of a test may go to another node than the calls before it.
 """
@@ -7,9 +7,13 @@ import http.client
 import json
 import random
 import re
+import uuid
 from pathlib import Path
 
+import boto3
 import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from support.aws import receive_all, sqs_client
 from support.kinesis import kinesis_client, wait_active
@@ -280,6 +284,48 @@ def arn_of(kinesis, name):
     return kinesis.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]["StreamARN"]
 
 
+# ---- topics
+
+
+@pytest.fixture
+def sns(endpoint):
+    """A boto3 client of topics."""
+    return sns_client(endpoint, "test")
+
+
+def sns_client(endpoint, account):
+    """One of that account, if this build has topics on the wire."""
+    keys = {"aws_access_key_id": account, "aws_secret_access_key": "test", "region_name": "us-east-1"}
+    sns = boto3.client("sns", endpoint_url=endpoint, config=Config(retries={"total_max_attempts": 1}), **keys)
+    try:
+        sns.list_topics()
+    except ClientError as error:
+        pytest.skip(f"topics are not on the wire: {error}")
+    return sns
+
+
+def test_a_topic_is_shown_with_who_has_subscribed(sns, sqs, queue, look, read):
+    name = f"t-{uuid.uuid4().hex[:20]}"
+    topic = sns.create_topic(Name=name)["TopicArn"]
+    try:
+        arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        policy = json.dumps({"kind": ["order"]})
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"FilterPolicy": policy})
+        (listed,) = [one for one in look("topics", "list")["topics"] if one["name"] == name]
+        assert (listed["confirmed"], listed["pending"], listed["fifo"]) == (1, 0, False)
+        (one,) = look("topics", "show", name)["subscriptions"]
+        assert (one["protocol"], one["endpoint"], one["confirmed"]) == ("sqs", arn, True)
+        assert json.loads(one["filter"]) == {"kind": ["order"]}
+        assert arn in read("topics", "show", name) and name in read("topics", "list")
+    finally:
+        sns.delete_topic(TopicArn=topic)
+
+
+def test_what_is_no_topic_is_said_so(endpoint):
+    why = refused("topics", "show", "nothing-here", endpoint=endpoint, environment=ENVIRONMENT)
+    assert "there is no topic nothing-here in account 000000000000, region us-east-1" in why
+
+
 # ---- what the documentation shows
 
 DOCUMENTED = re.compile(r"^(levada (?:queues|streams|topics) [^#\n]*)", re.MULTILINE)
@@ -293,6 +339,8 @@ def documented():
 
 @pytest.mark.parametrize("words", documented(), ids=" ".join)
 def test_the_documented_commands_run(words, orders, endpoint):
+    if words[0] == "topics":
+        sns_client(endpoint, orders["AWS_ACCESS_KEY_ID"]).create_topic(Name="orders")
     said = levada(*words, endpoint=endpoint, environment=orders).stdout
     assert "orders" in said
 

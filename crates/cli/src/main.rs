@@ -1,4 +1,4 @@
-//! The `levada` binary: `serve`, `cluster`, `queues`, `streams`, `lease`, `doctor`, `backup`, `restore`, `kubernetes`, `bench`, `version`.
+//! The `levada` binary: `serve`, `cluster`, `queues`, `streams`, `topics`, `lease`, `doctor`, `backup`, `restore`, `kubernetes`, `bench`, `version`.
 
 mod api;
 mod backup;
@@ -73,6 +73,9 @@ docs/configuration.md describes every setting.")]
     /// Streams, their shards, and the records in them.
     #[command(subcommand)]
     Streams(view::streams::Command),
+    /// Topics, who has subscribed to them, and what waits for whom.
+    #[command(subcommand)]
+    Topics(view::topics::Command),
     /// Who reads which shard of a stream, and how far behind.
     #[command(subcommand)]
     Lease(lease::Command),
@@ -127,6 +130,7 @@ fn main() -> ExitCode {
         Command::Cluster(command) => run(cluster::run(command)),
         Command::Queues(command) => run(view::queues::run(command)),
         Command::Streams(command) => run(view::streams::run(command)),
+        Command::Topics(command) => run(view::topics::run(command)),
         Command::Lease(command) => run(lease::run(command)),
         Command::Doctor(options) => return run(doctor::run(options)).unwrap_or_else(failed),
         Command::Kubernetes(command) => run(kubernetes::run(command)),

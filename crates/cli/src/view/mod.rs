@@ -1,7 +1,8 @@
-//! `levada queues` and `levada streams`: what users have stored, for a person who looks at it. Nothing is changed by looking.
+//! `levada queues`, `levada streams` and `levada topics`: what users have stored, for a person who looks at it. Nothing is changed by looking.
 
 pub(crate) mod queues;
 pub(crate) mod streams;
+pub(crate) mod topics;
 
 use serde_json::Value;
 

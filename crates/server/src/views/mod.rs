@@ -1,8 +1,9 @@
-//! `POST /_levada/queues/...` and `/_levada/streams/...`: what a person sees of queues and streams. It changes nothing,
-//! and is asked for like an operation, by those who may operate: what it shows is what users have stored.
+//! `POST /_levada/queues/...`, `/_levada/streams/...`, `/_levada/topics/...`: what a person sees of them. It changes
+//! nothing, and is asked for like an operation, by those who may operate: what it shows is what users have stored.
 
 mod queues;
 mod streams;
+mod topics;
 
 use bytes::Bytes;
 use levada_cluster::{Broker, RouteError};
@@ -15,8 +16,8 @@ use thiserror::Error;
 use crate::operations::{answer, failed};
 
 /// What the names of views begin with.
-const KINDS: [&str; 2] = ["queues/", "streams/"];
-/// Queues, or streams, of one answer; the next request goes on behind the last.
+const KINDS: [&str; 3] = ["queues/", "streams/", "topics/"];
+/// Queues, streams, topics or subscriptions of one answer; the next request goes on behind the last.
 const PAGE: usize = 500;
 
 /// Why there is nothing to see.
@@ -130,6 +131,8 @@ async fn see(
         "queues/peek" => queues::peek(&scope, &request).await?,
         "streams/list" => streams::list(&scope, &request),
         "streams/show" => streams::show(&scope, request.name()?).await?,
+        "topics/list" => topics::list(&scope, &request),
+        "topics/show" => topics::show(&scope, &request).await?,
         _ => return Ok(None),
     }))
 }

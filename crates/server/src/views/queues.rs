@@ -16,7 +16,8 @@ const PEEKED_DEFAULT: usize = 10;
 /// Queues of which it is told that their dead letters go to one.
 const SOURCES_MAX: usize = 1_000;
 
-type Holds = BTreeMap<QueueId, Vec<QueuePart>>;
+/// What each part of some queues holds.
+pub(super) type Holds = BTreeMap<QueueId, Vec<QueuePart>>;
 
 /// A page of queues.
 pub(super) async fn list(scope: &Scope, request: &Request) -> Value {
@@ -157,7 +158,7 @@ fn figures(holds: Option<&PartHolds>) -> Value {
 }
 
 /// What all parts hold together; `None` if one did not say.
-fn whole(queue: QueueId, holds: &Holds) -> Option<PartHolds> {
+pub(super) fn whole(queue: QueueId, holds: &Holds) -> Option<PartHolds> {
     let mut sum = PartHolds::default();
     for part in holds.get(&queue)? {
         let part = part.holds?;

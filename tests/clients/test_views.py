@@ -264,6 +264,8 @@ def test_records_are_peeked_and_stay(kinesis, make_stream, look, read):
     name = make_stream(ShardCount=2)
     put = [kinesis.put_record(StreamName=name, Data=f"r{n}".encode(), PartitionKey=f"k{n}") for n in range(9)]
     kinesis.put_record(StreamName=name, Data=b"\xff", PartitionKey="binary")
+    # A node reads its own copy, which may be a moment behind.
+    eventually(lambda: len(look("streams", "peek", name)["records"]) == 10)
     for _ in range(2):
         records = look("streams", "peek", name)["records"]
         assert {r["sequence_number"] for r in records} >= {one["SequenceNumber"] for one in put}

@@ -462,11 +462,10 @@ fn what_waits_is_read_by_position_whatever_its_tenant_and_past() {
     assert_eq!(waiting(&rig, 1, 10), all);
     assert_eq!(waiting(&rig, 1, 4), all[..4]);
     assert_eq!(waiting(&rig, 3, 2), all[2..4]);
-    assert_eq!(waiting(&rig, 7, 10), []);
-    assert_eq!(waiting(&rig, 1, 0), []);
+    assert!(waiting(&rig, 7, 10).is_empty() && waiting(&rig, 1, 0).is_empty());
     let seen = rig.p.waiting(Q, taken[0], 1)[0];
     assert_eq!(seen.first_received_at, Timestamp::from_millis(1_000_000));
-    assert_eq!(rig.p.waiting(DLQ, 1, 10), [], "it has no part here");
+    assert!(rig.p.waiting(DLQ, 1, 10).is_empty(), "it has no part here");
     assert_eq!(
         (rig.counts(), rig.p.queue(Q).unwrap().taken),
         ((6, 0, 0), 6)

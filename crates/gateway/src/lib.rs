@@ -38,5 +38,5 @@ pub use listener::{Listening, listen};
 pub use metrics::{ActionFigures, LATENCY_BOUNDS_MICROS, Outcome, RequestMetrics};
 pub use operate::AdminCallers;
 pub use sns::MessageSigner;
-pub use sqs::{EnsureQueueError, QueueDeclaration};
+pub use sqs::{EnsureQueueError, QueueDeclaration, shown_message};
 pub use tls::{Tls, TlsError, Validity};

@@ -14,6 +14,7 @@ from support.aws import sqs_client
 from support.dynamodb import dynamodb_client, lease_table
 from support.kinesis import kinesis_client, wait_active
 from support.nodes import Cluster
+from support.sns import sns_client
 
 NODES = int(os.environ.get("LEVADA_TEST_NODES", "1"))
 # Another server instead of processes of ours, to see what the suites themselves are worth.
@@ -72,6 +73,46 @@ def sqs(endpoint):
 def other_sqs(endpoints):
     """A second boto3 client, by another node if there is one."""
     return sqs_client(next(endpoints))
+
+
+@pytest.fixture
+def sns(endpoint):
+    """A boto3 client of topics."""
+    return sns_client(endpoint)
+
+
+@pytest.fixture
+def other_sns(endpoints):
+    """A second one, by another node if there is one."""
+    return sns_client(next(endpoints))
+
+
+@pytest.fixture
+def make_topic(sns):
+    """Creates topics with names of their own and deletes them afterwards."""
+    made = []
+
+    def make(name=None, fifo=False, tags=(), **attributes):
+        name = name or f"t-{uuid.uuid4().hex[:20]}"
+        if fifo:
+            name += ".fifo"
+            attributes["FifoTopic"] = "true"
+        tags = [{"Key": key, "Value": value} for key, value in dict(tags).items()]
+        made.append(sns.create_topic(Name=name, Attributes=attributes, Tags=tags)["TopicArn"])
+        return made[-1]
+
+    yield make
+    for arn in made:
+        try:
+            sns.delete_topic(TopicArn=arn)
+        except Exception:  # noqa: BLE001 - a test may have deleted it, or the broker is what failed
+            pass
+
+
+@pytest.fixture
+def topic(make_topic):
+    """A standard topic with the default attributes."""
+    return make_topic()
 
 
 @pytest.fixture

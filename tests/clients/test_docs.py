@@ -1,6 +1,8 @@
-"""What the docs show of a program in another language is what the programs under tests/interop run."""
+"""What the docs show of a program runs: in Python as it is written, in another language under tests/interop."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,18 @@ def test_the_lines_for_another_language_are_those_that_run(language):
     (shown,) = (block for block in blocks(ROOT / "docs/kinesis.md", language) if ENDPOINT in block)
     wanted = " ".join(shown.replace(ENDPOINT, endpoint).split())
     assert wanted in source, wanted
+
+
+def test_the_python_of_the_page_on_topics_runs(endpoint, sns, sqs):
+    """Its topics and queues have names that no other test uses; they are deleted when it has run."""
+    program = "\n".join(blocks(ROOT / "docs/sns.md", "python"))
+    program = program.replace(ENDPOINT, repr(endpoint))
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    for name in ("orders", "steps.fifo"):
+        sns.delete_topic(TopicArn=f"arn:aws:sns:us-east-1:000000000000:{name}")
+    for name in ("billing", "worker.fifo"):
+        sqs.delete_queue(QueueUrl=f"{endpoint}/000000000000/{name}")
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_lines_of_the_library_for_rust_are_those_of_its_example():

@@ -1,5 +1,6 @@
-//! The `levada` binary: `serve`, `cluster`, `lease`, `doctor`, `backup`, `restore`, `kubernetes`, `bench`, `version`.
+//! The `levada` binary: `serve`, `cluster`, `lease`, `doctor`, `backup`, `restore`, `agent`, `kubernetes`, `bench`, `version`.
 
+mod agent;
 mod backup;
 mod bench;
 mod client;
@@ -75,6 +76,15 @@ docs/configuration.md describes every setting.")]
     Backup(backup::BackupOptions),
     /// Make a fresh data directory from a backup.
     Restore(backup::RestoreOptions),
+    /// Follow files and send what is written to them to a stream or a queue, until SIGTERM or SIGINT.
+    #[command(after_help = "\
+Examples:
+  levada agent --config agent.toml
+  levada agent check --config agent.toml
+  levada agent --config /etc/aws-kinesis/agent.json     with kinesis.endpoint changed
+
+SIGUSR1 logs how things stand. docs/agent.md describes every setting.")]
+    Agent(agent::Options),
     /// Send, receive and delete messages through a running node, and say how fast that went.
     Bench(bench::Options),
     /// Print the version.
@@ -120,6 +130,7 @@ fn main() -> ExitCode {
         Command::Kubernetes(command) => run(kubernetes::run(command)),
         Command::Backup(options) => run(backup::back_up(options)),
         Command::Restore(options) => run(backup::lay_down(options)),
+        Command::Agent(options) => return run(agent::run(options)).map_or_else(failed, done),
         Command::Bench(options) => run(bench::run(options)),
         Command::Version => writeln!(std::io::stdout(), "levada {}", env!("CARGO_PKG_VERSION"))
             .map_err(client::Error::from),
@@ -151,6 +162,10 @@ fn run<T, E: From<std::io::Error>>(command: impl Future<Output = Result<T, E>>) 
     let outcome = runtime.block_on(command);
     runtime.shutdown_timeout(RUNTIME_SHUTDOWN_MAX);
     outcome
+}
+
+fn done((): ()) -> ExitCode {
+    ExitCode::SUCCESS
 }
 
 fn failed(error: impl std::fmt::Display) -> ExitCode {

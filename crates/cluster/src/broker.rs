@@ -56,6 +56,11 @@ impl Broker {
         Ok(self.core.directory.by_name(&key))
     }
 
+    /// The queue of that name in this node's copy of the catalog.
+    pub fn known_queue(&self, key: &(AccountId, Region, QueueName)) -> Option<Arc<Queue>> {
+        self.core.directory.by_name(key)
+    }
+
     /// The queue of that number in this node's copy of the catalog.
     pub fn queue(&self, id: QueueId) -> Option<Arc<Queue>> {
         self.core.directory.by_id(id)

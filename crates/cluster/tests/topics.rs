@@ -127,6 +127,7 @@ async fn destinations(broker: &Broker, audience: &Audience) -> Vec<Destination> 
             queue,
             variant: 0,
             suffix: format!(" for {name}").into(),
+            numbered: false,
         });
     }
     destinations
@@ -356,6 +357,7 @@ async fn an_archive_is_read_and_handed_on_anew() {
             queue: queue.clone(),
             variant: 0,
             suffix: " for late.fifo".into(),
+            numbered: false,
         };
         let messages = read.records.iter().map(|record| ReplayedMessage {
             position: record.position,
@@ -430,6 +432,7 @@ async fn a_delivery_queue_is_nobodys_and_what_is_for_a_deleted_queue_holds_nothi
         queue: queue.clone(),
         variant: 0,
         suffix: Bytes::new(),
+        numbered: false,
     };
     let audience = broker.audience(topic.row.topic).expect("the topic");
     for n in 0..3_u8 {

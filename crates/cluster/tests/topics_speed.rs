@@ -100,6 +100,7 @@ async fn fan_out_to_ten_queues() {
                             queue: queue.clone(),
                             variant: 0,
                             suffix: Bytes::new(),
+                            numbered: false,
                         })
                         .collect(),
                 };

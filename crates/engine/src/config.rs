@@ -84,7 +84,8 @@ pub fn topic_config_of(row: &proto::TopicRow) -> proto::TopicConfig {
         let days = policy.get("MessageRetentionPeriod")?;
         days.as_u64().or_else(|| days.as_str()?.parse().ok())
     });
-    let days = days.filter(|days| (1..=limits::ARCHIVE_DAYS_MAX).contains(days));
+    let days =
+        days.filter(|days| (1..=u64::from(limits::ARCHIVE_RETENTION_DAYS_MAX)).contains(days));
     proto::TopicConfig {
         topic: row.topic,
         version: row.version,

@@ -156,6 +156,7 @@ impl Topic {
         };
         message.destinations.retain(|to| !is_replayed(to));
         let mut is_kept = false;
+        let number = self.log.next_position();
         for (variant, payload) in (0..).zip(message.variants) {
             let is_original = variant == 0;
             let mut destinations = message
@@ -178,13 +179,8 @@ impl Topic {
             };
             let position = self.log.append(record, at, out.effects);
             for to in destinations {
-                send_out(
-                    &mut self.log,
-                    position,
-                    std::mem::take(to),
-                    is_original,
-                    out,
-                );
+                let to = numbered(std::mem::take(to), number);
+                send_out(&mut self.log, position, to, is_original, out);
             }
         }
         if !is_kept {
@@ -246,6 +242,7 @@ impl Topic {
                     continue;
                 };
                 if looked_at.contains(&message.position) && self.log.is_live(message.position) {
+                    let to = numbered(to, message.position);
                     send_out(&mut self.log, message.position, to, true, out);
                 }
             }
@@ -363,6 +360,14 @@ impl Topic {
             .then_some(())
             .ok_or(RestoreError::Row("topic"))
     }
+}
+
+/// A destination whose copy says the message's number, if it is to.
+fn numbered(mut to: Destination, number: u64) -> Destination {
+    if to.numbered {
+        to.suffix = [&to.suffix[..], &number.to_le_bytes()].concat().into();
+    }
+    to
 }
 
 /// Puts an item for a destination into the outbox of its partition.

@@ -19,6 +19,8 @@ use support::Node;
 const TOPIC: u64 = 9;
 /// Queue, partition, whether it is FIFO.
 const QUEUES: [(u64, u32, bool); 3] = [(11, 1, false), (12, 2, false), (13, 2, true)];
+/// Its copies say which place in the topic they have.
+const NUMBERED: u64 = 13;
 const WINDOW_MS: u64 = 300_000;
 const MINUTE_MS: u64 = 60_000;
 const LARGE_BYTES: usize = 100_000;
@@ -209,6 +211,7 @@ impl World {
                 variant: u32::from(form?),
                 suffix: format!(" for {}", to.0).into(),
                 subscription: to.0 + 100,
+                numbered: to.0 == NUMBERED,
             })
         });
         let message = proto::PublishedMessage {
@@ -250,7 +253,7 @@ impl World {
         for (to, form) in QUEUES.iter().zip(forms) {
             let is_replayed = to.0 == 13 && self.replaying.is_some();
             if let Some(form) = form.filter(|_| !is_replayed) {
-                self.expect(to.0, &body(number, form, large), &group);
+                self.expect(to.0, &body(number, form, large), &group, published.position);
             }
         }
         if self.archive_ms > 0 {
@@ -263,9 +266,11 @@ impl World {
         }
     }
 
-    fn expect(&mut self, queue: u64, body: &Bytes, group: &str) {
+    fn expect(&mut self, queue: u64, body: &Bytes, group: &str, position: u64) {
         let suffix = format!(" for {queue}");
-        let body = [&body[..], suffix.as_bytes()].concat().into();
+        let number = position.to_le_bytes();
+        let number = if queue == NUMBERED { &number[..] } else { &[] };
+        let body = [&body[..], suffix.as_bytes(), number].concat().into();
         let expected = self.expected.entry(queue).or_default();
         expected.push((body, group.into()));
     }
@@ -353,15 +358,15 @@ impl World {
             let outcome::Kind::Replay(done) = self.source(command::Kind::Replay(replay)) else {
                 panic!("not replayed");
             };
-            let bodies: Vec<(Bytes, String)> = self
+            let bodies: Vec<(Bytes, String, u64)> = self
                 .archive
                 .iter()
                 .filter(|kept| kept.position >= after)
                 .take(looked_at)
-                .map(|kept| (kept.body.clone(), kept.group.clone()))
+                .map(|kept| (kept.body.clone(), kept.group.clone(), kept.position))
                 .collect();
-            for (body, group) in bodies {
-                self.expect(13, &body, &group);
+            for (body, group, position) in bodies {
+                self.expect(13, &body, &group, position);
             }
             match done.status() {
                 proto::ReplayStatus::UnderWay => self.replaying = Some(done.next),
@@ -449,6 +454,7 @@ fn replayed(record: &proto::Record) -> proto::ReplayedMessage {
         variant: 0,
         suffix: " for 13".into(),
         subscription: 113,
+        numbered: true,
     };
     proto::ReplayedMessage {
         position: record.position,

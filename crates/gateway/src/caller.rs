@@ -16,6 +16,8 @@ pub(crate) struct Caller {
     pub(crate) account: AccountId,
     /// From the signature's scope, else the default one.
     pub(crate) region: Region,
+    /// Whether the request says who it comes from; a link that somebody follows does not.
+    pub(crate) is_signed: bool,
     host: Option<HeaderValue>,
     is_tls: bool,
 }
@@ -29,6 +31,7 @@ impl Caller {
         is_tls: bool,
     ) -> Result<Self, AwsError> {
         let signature = sigv4::parse(uri, headers)?;
+        let is_signed = signature.is_some();
         let account = signature
             .as_ref()
             .map(|s| s.account(options.default_account));
@@ -41,6 +44,7 @@ impl Caller {
         Ok(Self {
             account: account.unwrap_or(options.default_account),
             region: region.unwrap_or_else(|| options.default_region.clone()),
+            is_signed,
             host: headers.get(header::HOST).cloned().or_else(authority),
             is_tls,
         })
@@ -51,6 +55,7 @@ impl Caller {
         Self {
             account,
             region,
+            is_signed: true,
             host: None,
             is_tls: false,
         }

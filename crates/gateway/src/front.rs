@@ -15,6 +15,7 @@ use levada_types::{AccountId, Region};
 use levada_wire::dynamodb::{DynamoDbError, DynamoDbErrorKind};
 use levada_wire::kinesis::KinesisError;
 use levada_wire::protocol::{BODY_BYTES_MAX, addressee, body_bytes_max, encode_error};
+use levada_wire::sns::SnsError;
 use levada_wire::sqs::SqsError;
 use levada_wire::{AwsError, Call, Encoded, Fault, Service, decode};
 use tokio::sync::watch;
@@ -30,6 +31,7 @@ use crate::limits::{BODIES_BYTES_MAX, RECORD_ANSWERS_BYTES_MAX};
 use crate::metrics::{Outcome, RequestMetrics, Slot};
 use crate::operate::{self, AdminCallers};
 use crate::random::{Uuid, UuidText};
+use crate::sns::{self, MessageSigner};
 use crate::{cloudwatch, dynamodb, sqs, sts};
 
 /// Settings of the front.
@@ -59,6 +61,7 @@ pub struct Gateway {
     metrics: Arc<RequestMetrics>,
     bodies: BodyMemory,
     record_answers: BodyMemory,
+    signer: OnceLock<Arc<dyn MessageSigner>>,
     draining: watch::Sender<bool>,
 }
 
@@ -89,6 +92,12 @@ impl From<AwsError> for Failure {
 
 impl From<SqsError> for Failure {
     fn from(e: SqsError) -> Self {
+        Self::Aws(e.into())
+    }
+}
+
+impl From<SnsError> for Failure {
+    fn from(e: SnsError) -> Self {
         Self::Aws(e.into())
     }
 }
@@ -165,6 +174,7 @@ impl Gateway {
             metrics,
             bodies: BodyMemory::new(BODIES_BYTES_MAX),
             record_answers: BodyMemory::new(RECORD_ANSWERS_BYTES_MAX),
+            signer: OnceLock::new(),
             draining: watch::Sender::new(false),
         }
     }
@@ -172,6 +182,16 @@ impl Gateway {
     /// Begins to answer calls. A second broker is not looked at.
     pub fn open(&self, broker: Broker) {
         let _ = self.broker.set(broker);
+    }
+
+    /// Signs what topics send from now on. A second signer is not looked at.
+    pub fn sign_with(&self, signer: Arc<dyn MessageSigner>) {
+        let _ = self.signer.set(signer);
+    }
+
+    /// Who signs what topics send; nobody, if it is not signed.
+    pub(crate) fn signer(&self) -> Option<&Arc<dyn MessageSigner>> {
+        self.signer.get()
     }
 
     /// The way into the cluster, if there is one yet.
@@ -279,6 +299,12 @@ impl Gateway {
                 sqs::call(self, &caller, request)
                     .await
                     .map(|r| r.encode(protocol, request_id.as_str()))
+            }
+            (Ok(Call::Sns(request)), Ok(caller)) => {
+                slot = Slot::sns(request.action());
+                sns::call(self, &caller, request)
+                    .await
+                    .map(|r| r.encode(request_id.as_str()))
             }
             (Ok(Call::Sts(request)), Ok(caller)) => {
                 slot = Slot::STS;
@@ -395,7 +421,10 @@ fn outcome_of(error: &AwsError) -> Outcome {
         Fault::Sender
             if matches!(
                 error.query_code,
-                "Throttling" | "LimitExceededException" | "ProvisionedThroughputExceededException"
+                "Throttling"
+                    | "Throttled"
+                    | "LimitExceededException"
+                    | "ProvisionedThroughputExceededException"
             ) =>
         {
             Outcome::Throttled

@@ -57,3 +57,7 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How often a change that was made of a queue's or a stream's row as it was read is tried anew when another change
 /// came between. Losing this often in a row needs more writers than either ever has.
 pub const CHANGE_ATTEMPTS_MAX: usize = 16;
+
+/// How often a publish is addressed anew because the topic's subscriptions changed on its way. Losing this often in a row
+/// needs a topic that is subscribed to without a pause.
+pub const PUBLISH_ATTEMPTS_MAX: usize = 16;

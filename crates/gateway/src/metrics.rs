@@ -8,7 +8,7 @@ use std::time::Duration;
 use levada_wire::sqs::Action;
 
 use crate::cloudwatch::{MetricFigures, MetricId, ReportedMetrics};
-use levada_wire::{dynamodb, kinesis};
+use levada_wire::{dynamodb, kinesis, sns};
 
 /// Upper bounds of the histograms' buckets, in microseconds; a last bucket has none. The long ones are
 /// for long polls.
@@ -18,9 +18,10 @@ pub const LATENCY_BOUNDS_MICROS: [u64; 16] = [
 ];
 
 const BUCKETS: usize = LATENCY_BOUNDS_MICROS.len() + 1;
-/// Actions of SQS, then those of Kinesis, then those of DynamoDB, then `PutMetricData`, then `GetCallerIdentity`, then what was no action.
-const ACTIONS: usize = DYNAMODB_FROM + dynamodb::Action::ALL.len() + 3;
+/// Actions of SQS, then those of Kinesis, DynamoDB and SNS, then `PutMetricData`, then `GetCallerIdentity`, then what was no action.
+const ACTIONS: usize = SNS_FROM + sns::Action::ALL.len() + 3;
 const DYNAMODB_FROM: usize = Action::ALL.len() + kinesis::Action::ALL.len();
+const SNS_FROM: usize = DYNAMODB_FROM + dynamodb::Action::ALL.len();
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,6 +133,11 @@ impl Slot {
         Self(DYNAMODB_FROM + action as usize)
     }
 
+    /// An action of SNS.
+    pub(crate) const fn sns(action: sns::Action) -> Self {
+        Self(SNS_FROM + action as usize)
+    }
+
     fn name(self) -> &'static str {
         if let Some(action) = Action::ALL.get(self.0) {
             return action.name();
@@ -139,7 +145,10 @@ impl Slot {
         if let Some(action) = kinesis::Action::ALL.get(self.0 - Action::ALL.len()) {
             return action.name();
         }
-        match dynamodb::Action::ALL.get(self.0 - DYNAMODB_FROM) {
+        if let Some(action) = dynamodb::Action::ALL.get(self.0 - DYNAMODB_FROM) {
+            return action.name();
+        }
+        match sns::Action::ALL.get(self.0 - SNS_FROM) {
             Some(action) => action.name(),
             None if self.0 == Self::CLOUDWATCH.0 => "PutMetricData",
             None if self.0 == Self::STS.0 => "GetCallerIdentity",

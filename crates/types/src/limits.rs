@@ -190,9 +190,78 @@ pub const STREAM_QUEUE_WAIT_SECS_DEFAULT: u32 = 9;
 /// How often a record of such a queue is received before it becomes a dead letter, where nothing else is said.
 pub const STREAM_QUEUE_RECEIVE_COUNT_DEFAULT: u32 = 6;
 
-// SNS. Source: the public `sns-2010-03-31` model and the service's developer guide.
+// SNS. Source: the public `sns-2010-03-31` model, the API reference and the service's quotas page.
 
-/// Days that a topic's archive keeps messages at most.
-pub const ARCHIVE_DAYS_MAX: u64 = 365;
-/// For how long a subscription waits to be confirmed before it is deleted, in milliseconds.
-pub const SUBSCRIPTION_PENDING_MS: u64 = 48 * 3_600_000;
+/// Characters in a topic's name, the `.fifo` suffix counted.
+pub const TOPIC_NAME_LEN_MAX: usize = 256;
+/// Characters in a topic's display name.
+pub const TOPIC_DISPLAY_NAME_LEN_MAX: usize = 100;
+/// The longest message of a topic that sets no `MaximumMessageSize`, and its longest batch, in bytes.
+pub const TOPIC_MESSAGE_BYTES_DEFAULT: u32 = 262_144;
+/// The least that a topic's `MaximumMessageSize` can be set to, in bytes.
+pub const TOPIC_MESSAGE_BYTES_MIN: u32 = 1_024;
+/// The most that it can be set to, in bytes.
+pub const TOPIC_MESSAGE_BYTES_MAX: u32 = 1_048_576;
+/// Characters in a message's subject.
+pub const SUBJECT_LEN_MAX: usize = 100;
+/// Characters in a text message to a phone.
+pub const SMS_LEN_MAX: usize = 1_600;
+/// Tags of one topic.
+pub const TOPIC_TAGS_MAX: usize = 50;
+/// Characters in the ARN of what has tags.
+pub const TAGGED_ARN_LEN_MAX: usize = 1_011;
+/// Days for which a FIFO topic's archive can keep messages.
+pub const ARCHIVE_RETENTION_DAYS_MAX: u32 = 365;
+/// Bytes of a topic's access policy. The documentation has 30 KB.
+pub const TOPIC_POLICY_BYTES_MAX: usize = 30_720;
+/// Statements in a topic's access policy.
+pub const TOPIC_POLICY_STATEMENTS_MAX: usize = 100;
+/// Characters in a topic's data protection policy.
+pub const DATA_PROTECTION_POLICY_LEN_MAX: usize = 30_720;
+/// Retries of a delivery over HTTP that a delivery policy can ask for.
+pub const DELIVERY_RETRIES_MAX: u32 = 100;
+/// The longest delay between two of them, and the longest that all of them may take together, in seconds.
+pub const DELIVERY_RETRY_SECS_MAX: u32 = 3_600;
+/// For how long a subscription waits to be confirmed, and its token is good, in milliseconds.
+pub const CONFIRMATION_TOKEN_MS: u64 = 172_800_000;
+/// Topics and subscriptions that one page of a listing holds.
+pub const SNS_LIST_RESULTS: usize = 100;
+/// Phone numbers of the sandbox that one page can be asked to hold.
+pub const SANDBOX_NUMBERS_MAX: u32 = 100;
+/// Origination numbers that one page can be asked to hold.
+pub const ORIGINATION_NUMBERS_MAX: u32 = 30;
+/// Characters in a phone number of the sandbox.
+pub const SANDBOX_NUMBER_LEN_MAX: usize = 20;
+/// Least characters of a one-time password.
+pub const ONE_TIME_PASSWORD_LEN_MIN: usize = 5;
+/// Characters in a one-time password.
+pub const ONE_TIME_PASSWORD_LEN_MAX: usize = 8;
+/// Characters in the name of a platform application.
+pub const PLATFORM_APPLICATION_NAME_LEN_MAX: usize = 256;
+/// Bytes of the data that a caller keeps with an endpoint of a platform.
+pub const CUSTOM_USER_DATA_BYTES_MAX: usize = 2_048;
+/// Characters in the label of a permission on a topic.
+pub const TOPIC_LABEL_LEN_MAX: usize = 80;
+/// Bytes of a filter policy. Source, as of the next ones: SNS, "Filter policy constraints".
+pub const FILTER_POLICY_BYTES_MAX: usize = 256 * 1_024;
+/// Keys of a filter policy that have conditions.
+pub const FILTER_KEYS_MAX: usize = 5;
+/// Combinations of values of a filter policy, and so of the nesting of one.
+pub const FILTER_COMBINATIONS_MAX: u64 = 150;
+/// What a number in a filter policy may be, up or down from nought.
+pub const FILTER_NUMBER_MAX: i64 = 1_000_000_000;
+/// Digits after the point of a number by which messages are filtered.
+pub const FILTER_NUMBER_DECIMALS: usize = 5;
+/// Wildcards in one pattern.
+pub const FILTER_WILDCARDS_MAX: usize = 3;
+/// Points of all patterns with wildcards of a filter policy: one for a single wildcard, three for each of several; those of a
+/// key are taken times its patterns.
+pub const FILTER_WILDCARD_POINTS_MAX: u64 = 100;
+/// Keys that one alternative of a filter policy may have conditions on, one in several `$or` counted each time: ours.
+pub const FILTER_TERMS_MAX: usize = 8;
+/// How deep JSON may be nested that is looked into: ours, and that of the parser that AWS uses.
+pub const JSON_DEPTH_MAX: usize = 1_000;
+/// Bytes of an access policy: those of a topic's, which is the largest that a service takes. Source: SNS's quotas.
+pub const IAM_POLICY_BYTES_MAX: usize = 30 * 1_024;
+/// How deep an access policy can be nested: ours, a few more than the language needs.
+pub const IAM_POLICY_DEPTH_MAX: usize = 16;

@@ -7,13 +7,19 @@
 //!
 //! This crate must not know the engine or sockets, and it holds no state. The gateway calls it.
 
+#[macro_use]
+mod names;
+
+mod batch;
 pub mod cloudwatch;
 pub mod dynamodb;
 pub mod error;
 pub mod kinesis;
 pub mod protocol;
 pub mod sigv4;
+pub mod sns;
 pub mod sqs;
+mod statements;
 pub mod sts;
 
 pub use error::{AwsError, Fault};

@@ -20,6 +20,7 @@ const LEVELS: &[(&str, u8)] = &[
     ("levada-gateway", 5),
     ("levada-delivery", 5),
     ("levada-server", 6),
+    ("levada-agent", 6),
     ("levada", 7),
 ];
 
@@ -45,6 +46,11 @@ const IGNORANT: &[(&str, &str, &str)] = &[
         "protocols are functions from bytes to bytes",
     ),
     (
+        "levada-policy",
+        "tokio",
+        "a policy is a function of its text and of what is asked",
+    ),
+    (
         "levada-storage",
         "levada-wire",
         "a disk knows nothing of AWS",
@@ -65,6 +71,18 @@ const IGNORANT: &[(&str, &str, &str)] = &[
         "levada-wire",
         "the router knows nothing of AWS",
     ),
+    (
+        "levada-agent",
+        "levada-engine",
+        "an agent is a client: what it knows of a broker it knows from AWS's API",
+    ),
+    (
+        "levada-agent",
+        "levada-storage",
+        "an agent keeps its own few files",
+    ),
+    ("levada-agent", "levada-cluster", "an agent is a client"),
+    ("levada-agent", "levada-gateway", "an agent is a client"),
 ];
 
 /// One heavy dependency, one importer.
@@ -79,11 +97,18 @@ const IMPORTERS: &[(&str, &str)] = &[
 ];
 
 /// (crate, dependency, why it may all the same). One that is no longer used is itself a finding.
-const EXCEPTIONS: &[(&str, &str, &str)] = &[(
-    "levada-bench",
-    "hyper",
-    "the reference that figures are compared with is a bare hyper server",
-)];
+const EXCEPTIONS: &[(&str, &str, &str)] = &[
+    (
+        "levada-bench",
+        "hyper",
+        "the reference that figures are compared with is a bare hyper server",
+    ),
+    (
+        "levada-agent",
+        "reqwest",
+        "it calls brokers over HTTPS; the binary names reqwest for the TLS of object_store only",
+    ),
+];
 
 /// Findings over all packages of the workspace.
 pub(super) fn check(metadata: &Value) -> Vec<String> {

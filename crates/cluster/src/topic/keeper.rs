@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use levada_engine::proto::CatalogRefusal;
 use levada_types::Timestamp;
-use levada_types::limits::SUBSCRIPTION_PENDING_MS;
+use levada_types::limits::CONFIRMATION_TOKEN_MS;
 
 use crate::RouteError;
 use crate::broker::Broker;
@@ -53,7 +53,7 @@ async fn look(broker: &Broker) -> Result<(), RouteError> {
         }
     }
     let now_ms = directory.group().now().as_millis();
-    let before = Timestamp::from_millis(now_ms.saturating_sub(SUBSCRIPTION_PENDING_MS));
+    let before = Timestamp::from_millis(now_ms.saturating_sub(CONFIRMATION_TOKEN_MS));
     let old: Vec<(u64, u64, u64)> = directory.read(|catalog| {
         let old = catalog.subscriptions_pending_since(before, PENDING_MAX);
         old.into_iter()

@@ -44,6 +44,8 @@ pub struct Destination {
     pub variant: u32,
     /// Follows the form's bytes in that queue.
     pub suffix: Bytes,
+    /// The suffix is followed by the message's position in the topic, in 8 bytes, the lowest first.
+    pub numbered: bool,
 }
 
 /// Why nothing was published, as far as is known.
@@ -178,6 +180,7 @@ impl Broker {
             variant: to.variant,
             suffix: to.suffix.clone(),
             subscription: to.subscription,
+            numbered: to.numbered,
         })
     }
 }

@@ -19,14 +19,22 @@ pub(super) fn configure(topic: u64, version: u64, retention_ms: u64) -> command:
 }
 
 fn destination() -> BoxedStrategy<proto::Destination> {
-    (number(), 0..3_u32, small(), bytes(), number())
+    (
+        number(),
+        0..3_u32,
+        small(),
+        bytes(),
+        number(),
+        any::<bool>(),
+    )
         .prop_map(
-            |(queue, partition, variant, suffix, subscription)| proto::Destination {
+            |(queue, partition, variant, suffix, subscription, numbered)| proto::Destination {
                 queue,
                 partition,
                 variant,
                 suffix,
                 subscription,
+                numbered,
             },
         )
         .boxed()

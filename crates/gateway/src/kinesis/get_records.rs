@@ -5,7 +5,8 @@ use levada_wire::kinesis::{GetRecordsRequest, GetRecordsResponse, StreamReferenc
 
 use super::context::{Context, unless_rehearsed};
 use super::sealed::ShardIterator;
-use super::{clock, refusal, shards};
+use super::{refusal, shards};
+use crate::clock;
 use crate::front::Failure;
 
 pub(super) async fn call(

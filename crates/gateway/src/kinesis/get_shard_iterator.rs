@@ -4,7 +4,8 @@ use levada_wire::kinesis::{GetShardIteratorRequest, GetShardIteratorResponse};
 
 use super::context::{Context, unless_rehearsed};
 use super::sealed::ShardIterator;
-use super::{clock, shards, start};
+use super::{shards, start};
+use crate::clock;
 use crate::front::Failure;
 
 pub(super) async fn call(

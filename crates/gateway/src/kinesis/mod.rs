@@ -2,7 +2,6 @@
 //! what needs the stream, and asks the broker.
 
 mod account;
-mod clock;
 mod consumers;
 mod context;
 mod create_stream;

@@ -4,8 +4,8 @@ use levada_cluster::Stream;
 use levada_types::limits::STREAM_LIST_RESULTS_MAX;
 use levada_wire::kinesis::{KinesisError, KinesisErrorKind, ShardId};
 
-use super::clock;
 use super::sealed::{Fields, GOOD_FOR_MS, Kind, Seal};
+use crate::clock;
 
 /// How many a page holds.
 pub(super) fn size(asked: Option<i64>, default: usize) -> usize {

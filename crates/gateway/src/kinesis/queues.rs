@@ -23,8 +23,9 @@ use levada_wire::protocol::member::EpochTime;
 
 use super::context::{Context, arn_of, must_be_active, reference_to};
 use super::list_shards::is_of;
+use super::pages;
 use super::sealed::Kind;
-use super::{clock, pages};
+use crate::clock;
 use crate::front::Failure;
 
 /// Queues of a page where the caller gives no number.

@@ -12,7 +12,7 @@ use levada_types::AccountId;
 use levada_wire::kinesis::{KinesisError, KinesisErrorKind};
 use ring::hmac;
 
-use super::clock;
+use crate::clock;
 
 /// For how long an iterator or a page token is good, in milliseconds.
 pub(super) const GOOD_FOR_MS: u64 = 300_000;

@@ -6,8 +6,9 @@ use levada_types::Timestamp;
 use levada_wire::kinesis::{KinesisError, Position, SequenceNumber};
 
 use super::context::Context;
+use super::refusal;
 use super::shards::{id_of, number_of};
-use super::{clock, refusal};
+use crate::clock;
 use crate::front::Failure;
 
 /// How far a caller's clock may be ahead of ours, in milliseconds, before its now is the future.

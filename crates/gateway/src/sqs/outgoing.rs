@@ -1,18 +1,13 @@
 //! From a checked message to the command that stores it. Shared by the two actions that send.
 
-use std::fmt::Write as _;
-
 use bytes::Bytes;
 use levada_cluster::Queue;
 use levada_engine::proto::{NewMessage, Sent};
 use levada_wire::sqs::paging::sequence_number;
 use levada_wire::sqs::{Md5, SendMessageResponse, StoredMessage};
-use sha2::{Digest as _, Sha256};
 
+use crate::deduplication::{hash, sha256_hex};
 use crate::random::Uuid;
-
-/// Bytes of a hash that name a deduplication id or an attempt in the log.
-const HASH_LEN: usize = 16;
 
 /// What is said of a message when it has been sent.
 #[derive(Debug)]
@@ -69,38 +64,5 @@ pub(super) fn response(queue: &Queue, sent: &Sent, digests: Digests) -> SendMess
         md5_of_message_system_attributes: digests.system_attributes,
         message_id: Uuid::from_stored(&sent.message_id).text().to_string(),
         sequence_number: queue.settings.fifo.then(|| sequence_number(sent.position)),
-    }
-}
-
-/// The head of the SHA-256 of an id.
-pub(super) fn hash(id: &[u8]) -> [u8; HASH_LEN] {
-    let digest: [u8; 32] = Sha256::digest(id).into();
-    let mut head = [0; HASH_LEN];
-    head.copy_from_slice(&digest[..HASH_LEN]);
-    head
-}
-
-/// The deduplication id of a message that has none of its own.
-fn sha256_hex(body: &[u8]) -> String {
-    let digest: [u8; 32] = Sha256::digest(body).into();
-    let mut text = String::with_capacity(64);
-    for byte in digest {
-        // Writing to a String does not fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_body_stands_in_for_a_deduplication_id() {
-        assert_eq!(
-            sha256_hex(b"abc"),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
-        assert_eq!(hash(b"abc")[..4], [0xba, 0x78, 0x16, 0xbf]);
     }
 }

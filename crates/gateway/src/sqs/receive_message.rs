@@ -8,7 +8,7 @@ use levada_wire::sqs::{
 };
 
 use super::context::{Context, arn_of};
-use super::outgoing;
+use crate::deduplication::hash;
 use crate::front::Failure;
 use crate::random::Uuid;
 
@@ -29,7 +29,7 @@ pub(super) async fn call(
         attempt: request
             .receive_request_attempt_id
             .as_ref()
-            .map(|id| outgoing::hash(id.as_bytes())),
+            .map(|id| hash(id.as_bytes())),
         wait_ms: u64::from(wait_secs) * 1_000,
     };
     let selection = request.selection();
@@ -94,5 +94,9 @@ fn message(
         sequence: queue.settings.fifo.then_some(claimed.receipt.position),
         dead_letter_source,
     };
-    Ok(ReceivedMessage::new(stored, facts, selection))
+    Ok(ReceivedMessage::new(
+        stored.into_delivered(),
+        facts,
+        selection,
+    ))
 }

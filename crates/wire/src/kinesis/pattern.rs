@@ -18,6 +18,11 @@ impl fmt::Debug for Pattern {
 }
 
 impl Pattern {
+    /// A pattern of another service, which has its file beside that service's.
+    pub(crate) const fn new(text: &'static str, matches: fn(&str) -> bool) -> Self {
+        Self { text, matches }
+    }
+
     /// Whether the whole value matches.
     pub(super) fn matches(&self, value: &str) -> bool {
         (self.matches)(value)

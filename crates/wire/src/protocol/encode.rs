@@ -76,27 +76,45 @@ pub fn encode_output<T: Output>(
     action: &str,
     request_id: &str,
 ) -> Encoded {
-    let mut buffer = Vec::new();
     if protocol == Protocol::Query {
-        buffer.reserve(output.size_hint() + 384);
-        let mut xml = XmlWriter::new(&mut buffer);
-        let response = format!("{action}Response");
-        xml.declaration();
-        xml.open_with_namespace(&response, service.xmlns());
-        if !T::EMPTY {
-            let result = format!("{action}Result");
-            xml.open(&result);
-            output.write_xml(&mut xml);
-            xml.close(&result);
-        }
-        xml.open("ResponseMetadata");
-        xml.text_element("RequestId", request_id);
-        xml.close("ResponseMetadata");
-        xml.close(&response);
-    } else if !T::EMPTY {
-        return encode_document(output, output.size_hint(), protocol, service);
+        let write = |xml: &mut XmlWriter<'_>| output.write_xml(xml);
+        let result: Option<WriteResult<'_>> = if T::EMPTY { None } else { Some(&write) };
+        encode_xml(result, output.size_hint(), service, action, request_id)
+    } else if T::EMPTY {
+        Encoded::ok(protocol, Vec::new())
+    } else {
+        encode_document(output, output.size_hint(), protocol, service)
     }
-    Encoded::ok(protocol, buffer)
+}
+
+/// What writes the members of a result, without the element around them.
+pub(crate) type WriteResult<'a> = &'a dyn Fn(&mut XmlWriter<'_>);
+
+/// Encodes what `action` of `service` answered in XML, without a result element if it has no result. `size_hint`
+/// is a guess at the bytes of the result.
+pub(crate) fn encode_xml(
+    write_result: Option<WriteResult<'_>>,
+    size_hint: usize,
+    service: Service,
+    action: &str,
+    request_id: &str,
+) -> Encoded {
+    let mut buffer = Vec::with_capacity(size_hint + 384);
+    let mut xml = XmlWriter::new(&mut buffer);
+    let response = format!("{action}Response");
+    xml.declaration();
+    xml.open_with_namespace(&response, service.xmlns());
+    if let Some(write) = write_result {
+        let result = format!("{action}Result");
+        xml.open(&result);
+        write(&mut xml);
+        xml.close(&result);
+    }
+    xml.open("ResponseMetadata");
+    xml.text_element("RequestId", request_id);
+    xml.close("ResponseMetadata");
+    xml.close(&response);
+    Encoded::ok(Protocol::Query, buffer)
 }
 
 /// Encodes an answer in JSON or CBOR. `size_hint` is a guess at the size of the body, in bytes.
@@ -238,8 +256,11 @@ pub fn encode_error(
         xml.text_element("Type", error.fault.as_str());
         xml.text_element("Code", error.query_code);
         xml.text_element("Message", error.query_message.unwrap_or(&error.message));
-        xml.open("Detail");
-        xml.close("Detail");
+        // SNS has no such element.
+        if service != Service::Sns {
+            xml.open("Detail");
+            xml.close("Detail");
+        }
         xml.close("Error");
         xml.text_element("RequestId", request_id);
         xml.close("ErrorResponse");
@@ -255,9 +276,11 @@ pub fn encode_error(
             Service::DynamoDb if error.bare_type() == "InternalFailure" => {
                 "com.amazonaws.dynamodb.v20120810#InternalServerError"
             }
-            Service::Sqs | Service::Sts | Service::DynamoDb | Service::CloudWatch => {
-                error.json_type
-            }
+            Service::Sqs
+            | Service::Sns
+            | Service::Sts
+            | Service::DynamoDb
+            | Service::CloudWatch => error.json_type,
         };
         let body = if error.bare_type() == "SerializationException" {
             document(&SerializationErrorBody { __type, message }, 384, protocol)

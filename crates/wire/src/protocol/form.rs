@@ -117,13 +117,15 @@ impl Form {
         self.children.get(key)
     }
 
-    /// The elements of the list at `key`, by number. The unflattened `key.member.1` is read as well.
+    /// The elements of the list or map at `key`, by number. The unflattened `key.member.1` and `key.entry.1`
+    /// are read as well.
     pub fn list(&self, key: &str) -> Vec<&Form> {
         let Some(mut list) = self.children.get(key) else {
             return Vec::new();
         };
-        if let Some(member) = list.children.get("member") {
-            list = member;
+        let wrapped = |name: &str| list.children.get(name);
+        if let Some(inner) = wrapped("member").or_else(|| wrapped("entry")) {
+            list = inner;
         }
         let mut elements: Vec<(u32, &Form)> = list
             .children
@@ -135,6 +137,13 @@ impl Form {
             return vec![list];
         }
         elements.into_iter().map(|(_, form)| form).collect()
+    }
+
+    /// Whether something stands at `key` that is not an empty list, which is written as an empty text.
+    pub fn has(&self, key: &str) -> bool {
+        self.children
+            .get(key)
+            .is_some_and(|form| !form.children.is_empty() || form.value.as_deref() != Some(""))
     }
 
     /// The texts of the list at `key`.
@@ -164,9 +173,14 @@ mod tests {
 
     #[test]
     fn lists_keep_the_order_of_their_numbers() {
-        let form = Form::parse(b"", b"A.10=ten&A.2=two&A.1=one&A.x=none&B.member.1=b").unwrap();
+        let form = Form::parse(
+            b"",
+            b"A.10=ten&A.2=two&A.1=one&A.x=none&B.member.1=b&M.entry.1.key=k&M.entry.1.value=v",
+        )
+        .unwrap();
         assert_eq!(form.texts("A"), ["one", "two", "ten"]);
         assert_eq!(form.texts("B"), ["b"]);
+        assert_eq!(form.text_map("M", "key", "value")["k"], "v");
         assert!(form.texts("C").is_empty());
     }
 

@@ -15,9 +15,9 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Uri, header};
 
 use crate::error::AwsError;
-use crate::{cloudwatch, dynamodb, kinesis, sqs, sts};
+use crate::{cloudwatch, dynamodb, kinesis, sns, sqs, sts};
 pub use encode::{Encoded, Output, encode_document, encode_error, encode_output};
-pub(crate) use encode::{ServiceErrorBody, document};
+pub(crate) use encode::{ServiceErrorBody, WriteResult, document, encode_xml};
 use form::Form;
 
 /// A wire protocol of AWS.
@@ -64,6 +64,8 @@ impl Protocol {
 pub enum Service {
     /// Queues.
     Sqs,
+    /// Topics.
+    Sns,
     /// Security tokens: who am I.
     Sts,
     /// Streams.
@@ -79,6 +81,7 @@ impl Service {
     pub const fn signing_name(self) -> &'static str {
         match self {
             Self::Sqs => "sqs",
+            Self::Sns => "sns",
             Self::Sts => "sts",
             Self::Kinesis => "kinesis",
             Self::DynamoDb => "dynamodb",
@@ -90,6 +93,7 @@ impl Service {
     pub const fn xmlns(self) -> &'static str {
         match self {
             Self::Sqs => "http://queue.amazonaws.com/doc/2012-11-05/",
+            Self::Sns => "http://sns.amazonaws.com/doc/2010-03-31/",
             Self::Sts => "https://sts.amazonaws.com/doc/2011-06-15/",
             Self::CloudWatch => "http://monitoring.amazonaws.com/doc/2010-08-01/",
             // These never spoke Query; an error must be in some namespace all the same.
@@ -104,6 +108,8 @@ impl Service {
 pub enum Call {
     /// To SQS.
     Sqs(sqs::Request),
+    /// To SNS.
+    Sns(sns::Request),
     /// To STS.
     Sts(sts::Request),
     /// To Kinesis Data Streams.
@@ -149,7 +155,10 @@ pub fn body_bytes_max(headers: &HeaderMap) -> usize {
 pub fn addressee(headers: &HeaderMap) -> (Protocol, Service) {
     match service_of_target(headers) {
         Some(service) => (protocol_of_content_type(headers), service),
-        None => (Protocol::Query, Service::Sqs),
+        None => {
+            let scope = service_of_scope(&Uri::default(), headers);
+            (Protocol::Query, scope.unwrap_or(Service::Sqs))
+        }
     }
 }
 
@@ -272,9 +281,10 @@ fn protocol_of_content_type(headers: &HeaderMap) -> Protocol {
 }
 
 fn decode_query(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Incoming {
+    let scope = service_of_scope(uri, headers);
     let mut incoming = Incoming {
         protocol: Protocol::Query,
-        service: service_of_scope(uri, headers).unwrap_or(Service::Sqs),
+        service: scope.unwrap_or(Service::Sqs),
         action: "",
         call: Err(AwsError::missing_action()),
     };
@@ -296,7 +306,16 @@ fn decode_query(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) ->
         }
         return incoming;
     };
-    if let Some(action) = sts::Action::from_name(&name) {
+    if sns::is_meant(&form, &name, scope) {
+        incoming.service = Service::Sns;
+        match sns::Action::from_name(&name) {
+            Some(action) => {
+                incoming.action = action.name();
+                incoming.call = sns::Request::from_form(action, &form).map(Call::Sns);
+            }
+            None => incoming.call = Err(AwsError::invalid_action(&name)),
+        }
+    } else if let Some(action) = sts::Action::from_name(&name) {
         incoming.service = Service::Sts;
         incoming.action = action.name();
         incoming.call = Ok(Call::Sts(sts::Request::from_form(action, &form)));
@@ -326,7 +345,12 @@ fn decode_query(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) ->
 /// The service that a signature's scope names, if it is one of ours.
 fn service_of_scope(uri: &Uri, headers: &HeaderMap) -> Option<Service> {
     let signature = crate::sigv4::parse(uri, headers).ok().flatten()?;
-    [Service::Sqs, Service::Sts, Service::CloudWatch]
-        .into_iter()
-        .find(|s| s.signing_name() == &*signature.service)
+    [
+        Service::Sqs,
+        Service::Sns,
+        Service::Sts,
+        Service::CloudWatch,
+    ]
+    .into_iter()
+    .find(|s| s.signing_name() == &*signature.service)
 }

@@ -16,37 +16,15 @@ use levada_types::{QueueArn, Timestamp};
 use super::redrive::{RedriveAllowPolicy, RedrivePolicy};
 use super::{SqsError, SqsErrorKind};
 
-macro_rules! names {
-    ($($name:ident),* $(,)?) => {
-        /// The name of an attribute that can be asked for.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum QueueAttributeName {
-            $(#[doc = concat!("`", stringify!($name), "`")] $name,)*
-        }
-
-        impl QueueAttributeName {
-            /// Every attribute.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-
-            /// By its name on the wire; `All` is not an attribute.
-            pub fn from_name(name: &str) -> Option<Self> {
-                match name { $(stringify!($name) => Some(Self::$name),)* _ => None }
-            }
-
-            /// The name on the wire.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$name => stringify!($name),)* }
-            }
-        }
-    };
-}
-
 names! {
-    QueueArn, ApproximateNumberOfMessages, ApproximateNumberOfMessagesNotVisible,
-    ApproximateNumberOfMessagesDelayed, CreatedTimestamp, LastModifiedTimestamp, VisibilityTimeout,
-    MaximumMessageSize, MessageRetentionPeriod, DelaySeconds, ReceiveMessageWaitTimeSeconds, Policy,
-    RedrivePolicy, RedriveAllowPolicy, KmsMasterKeyId, KmsDataKeyReusePeriodSeconds, SqsManagedSseEnabled,
-    FifoQueue, ContentBasedDeduplication, DeduplicationScope, FifoThroughputLimit,
+    /// The name of an attribute that can be asked for. `All` is not one.
+    QueueAttributeName {
+        QueueArn, ApproximateNumberOfMessages, ApproximateNumberOfMessagesNotVisible,
+        ApproximateNumberOfMessagesDelayed, CreatedTimestamp, LastModifiedTimestamp, VisibilityTimeout,
+        MaximumMessageSize, MessageRetentionPeriod, DelaySeconds, ReceiveMessageWaitTimeSeconds, Policy,
+        RedrivePolicy, RedriveAllowPolicy, KmsMasterKeyId, KmsDataKeyReusePeriodSeconds, SqsManagedSseEnabled,
+        FifoQueue, ContentBasedDeduplication, DeduplicationScope, FifoThroughputLimit,
+    }
 }
 
 use QueueAttributeName as Name;

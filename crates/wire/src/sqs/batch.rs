@@ -1,9 +1,10 @@
 //! What the three batch actions share: the checks of the entries' number and ids, and failed entries.
 
-use levada_types::limits::{BATCH_ENTRIES_MAX, BATCH_ENTRY_ID_LEN_MAX};
+use levada_types::limits::BATCH_ENTRIES_MAX;
 use serde::Serialize;
 
 use super::{SqsError, SqsErrorKind};
+use crate::batch::{self, BatchFault};
 use crate::protocol::xml::XmlWriter;
 
 /// An entry of a batch that failed, while others may not have.
@@ -49,39 +50,29 @@ pub(super) fn check_ids<'a>(
     ids: impl ExactSizeIterator<Item = &'a str> + Clone,
     shape: &str,
 ) -> Result<(), SqsError> {
-    if ids.len() == 0 {
-        let message = format!("There should be at least one {shape} in the request.");
-        return Err(SqsError::new(SqsErrorKind::EmptyBatchRequest, message));
-    }
-    if ids.len() > BATCH_ENTRIES_MAX {
-        let message = format!(
-            "Maximum number of entries per request are {BATCH_ENTRIES_MAX}. You have sent {}.",
-            ids.len()
-        );
-        return Err(SqsError::new(
+    let Err(fault) = batch::check(ids) else {
+        return Ok(());
+    };
+    Err(match fault {
+        BatchFault::Empty => SqsError::new(
+            SqsErrorKind::EmptyBatchRequest,
+            format!("There should be at least one {shape} in the request."),
+        ),
+        BatchFault::TooMany(count) => SqsError::new(
             SqsErrorKind::TooManyEntriesInBatchRequest,
-            message,
-        ));
-    }
-    let mut seen: Vec<&str> = Vec::with_capacity(BATCH_ENTRIES_MAX);
-    for id in ids {
-        let ok = (1..=BATCH_ENTRY_ID_LEN_MAX).contains(&id.len())
-            && id
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-        if !ok {
-            let message = "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long.";
-            return Err(SqsError::new(SqsErrorKind::InvalidBatchEntryId, message));
-        }
-        if seen.contains(&id) {
-            return Err(SqsError::new(
-                SqsErrorKind::BatchEntryIdsNotDistinct,
-                format!("Id {id} repeated."),
-            ));
-        }
-        seen.push(id);
-    }
-    Ok(())
+            format!(
+                "Maximum number of entries per request are {BATCH_ENTRIES_MAX}. You have sent {count}."
+            ),
+        ),
+        BatchFault::InvalidId => SqsError::new(
+            SqsErrorKind::InvalidBatchEntryId,
+            "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long.",
+        ),
+        BatchFault::Repeated(id) => SqsError::new(
+            SqsErrorKind::BatchEntryIdsNotDistinct,
+            format!("Id {id} repeated."),
+        ),
+    })
 }
 
 /// Parts the entries that pass a check from those that fail it. `check` is told which entry it is,
@@ -102,14 +93,21 @@ pub(super) fn triage<T>(
     (passed, failed)
 }
 
+impl BatchResultErrorEntry {
+    /// Writes it in an element of that name.
+    pub(crate) fn write(&self, element: &str, xml: &mut XmlWriter) {
+        xml.open(element);
+        xml.text_element("Id", &self.id);
+        xml.text_element("Code", &self.code);
+        xml.text_element("Message", &self.message);
+        xml.plain_element("SenderFault", self.sender_fault);
+        xml.close(element);
+    }
+}
+
 pub(super) fn write_failed(failed: &[BatchResultErrorEntry], xml: &mut XmlWriter) {
     for entry in failed {
-        xml.open("BatchResultErrorEntry");
-        xml.text_element("Id", &entry.id);
-        xml.text_element("Code", &entry.code);
-        xml.text_element("Message", &entry.message);
-        xml.plain_element("SenderFault", entry.sender_fault);
-        xml.close("BatchResultErrorEntry");
+        entry.write("BatchResultErrorEntry", xml);
     }
 }
 

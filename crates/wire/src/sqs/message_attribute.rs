@@ -54,7 +54,7 @@ impl MessageAttributeValue {
     }
 
     /// The value's bytes, whichever its type.
-    pub(super) fn value_bytes(&self) -> &[u8] {
+    pub(crate) fn value_bytes(&self) -> &[u8] {
         match (self.is_binary(), &self.binary_value, &self.string_value) {
             (true, Some(binary), _) => binary,
             (false, _, Some(string)) => string.as_bytes(),
@@ -73,7 +73,7 @@ impl MessageAttributeValue {
     }
 }
 
-fn base_type(data_type: &str) -> &str {
+pub(crate) fn base_type(data_type: &str) -> &str {
     data_type
         .split_once('.')
         .map_or(data_type, |(base, _)| base)
@@ -233,7 +233,7 @@ fn check_value(owner: Owner, name: &str, value: &MessageAttributeValue) -> Resul
 }
 
 /// A decimal number, with a sign, a fraction and an exponent if need be. Any number of digits.
-fn is_number(text: &str) -> bool {
+pub(crate) fn is_number(text: &str) -> bool {
     let text = text.trim();
     !text.is_empty()
         && text

@@ -71,7 +71,9 @@ pub use list_message_move_tasks::{
 pub use list_queue_tags::{ListQueueTagsRequest, ListQueueTagsResponse};
 pub use list_queues::{ListQueuesRequest, ListQueuesResponse};
 pub use message_attribute::{MessageAttributeMap, MessageAttributeValue};
+pub(crate) use message_attribute::{base_type, is_number};
 pub use outgoing::Outgoing;
+pub(crate) use outgoing::is_message_text;
 pub use purge_queue::PurgeQueueRequest;
 pub use receive_message::{
     MessageFacts, ReceiveMessageRequest, ReceiveMessageResponse, ReceivedMessage, Selection,

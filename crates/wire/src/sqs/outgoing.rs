@@ -32,7 +32,7 @@ pub(super) const VALID_CHARACTERS: &str =
 
 /// Whether every character is one that a message may hold: `#x9 #xA #xD #x20-#xD7FF #xE000-#xFFFD
 /// #x10000-#x10FFFF`.
-pub(super) fn is_message_text(text: &str) -> bool {
+pub(crate) fn is_message_text(text: &str) -> bool {
     let bytes = text.as_bytes();
     // U+FFFE and U+FFFF are EF BF BE and EF BF BF.
     let mut allowed = true;
@@ -158,6 +158,7 @@ pub(super) fn into_stored(
         sender_id: Bytes::copy_from_slice(sender_id.as_bytes()),
         group_id: group_id.map(Bytes::from).unwrap_or_default(),
         deduplication_id: deduplication_id.map(Bytes::from).unwrap_or_default(),
+        ..StoredMessage::default()
     }
 }
 

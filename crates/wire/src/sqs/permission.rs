@@ -1,28 +1,32 @@
-//! A queue's policy as `AddPermission` and `RemovePermission` change it: one statement a label.
-//!
-//! What a policy means is another crate's; here it is JSON with a list of statements.
+//! A queue's policy as `AddPermission` and `RemovePermission` change it.
 
-use levada_types::{AccountId, QueueArn};
-use serde_json::{Map, Value, json};
+use levada_types::QueueArn;
 
 use super::attributes::POLICY_STATEMENTS_MAX;
 use super::{AddPermissionRequest, RemovePermissionRequest, SqsError, SqsErrorKind};
+use crate::statements::Statements;
 
 impl AddPermissionRequest {
     /// The queue's policy with the new statement. `policy` is the one that it has.
     pub fn add_to(&self, policy: Option<&str>, arn: &QueueArn) -> Result<String, SqsError> {
-        let (mut document, mut statements) = match policy {
+        let mut statements = match policy {
             Some(text) => parse(text)?,
-            None => (new_document(arn), Vec::new()),
+            None => Statements::new(format!("{arn}/SQSDefaultPolicy")),
         };
-        if statements.iter().any(|s| has_label(s, &self.label)) {
+        if statements.has(&self.label) {
             return Err(SqsError::invalid_value(
                 &self.label,
                 "Label",
                 "Already exists.",
             ));
         }
-        statements.push(self.statement(arn));
+        let actions = self.actions.iter().map(|a| format!("SQS:{a}")).collect();
+        statements.allow(
+            &self.label,
+            &self.aws_account_ids,
+            actions,
+            &arn.to_string(),
+        );
         if statements.len() > POLICY_STATEMENTS_MAX {
             let message = format!(
                 "{} Statements were found, maximum allowed is {POLICY_STATEMENTS_MAX}.",
@@ -30,90 +34,36 @@ impl AddPermissionRequest {
             );
             return Err(SqsError::new(SqsErrorKind::OverLimit, message));
         }
-        document.insert("Statement".to_owned(), Value::Array(statements));
-        Ok(Value::Object(document).to_string())
-    }
-
-    fn statement(&self, arn: &QueueArn) -> Value {
-        let principals = self
-            .aws_account_ids
-            .iter()
-            .filter_map(|id| id.parse::<AccountId>().ok());
-        let principals = principals
-            .map(|account| format!("arn:aws:iam::{account}:root"))
-            .collect();
-        let actions = self
-            .actions
-            .iter()
-            .map(|action| format!("SQS:{action}"))
-            .collect();
-        json!({
-            "Sid": self.label,
-            "Effect": "Allow",
-            "Principal": { "AWS": one_or_many(principals) },
-            "Action": one_or_many(actions),
-            "Resource": arn.to_string(),
-        })
+        Ok(statements.into_text())
     }
 }
 
 impl RemovePermissionRequest {
     /// The queue's policy without the statement; empty if none is left, which removes the attribute.
     pub fn remove_from(&self, policy: Option<&str>) -> Result<String, SqsError> {
-        let (mut document, mut statements) = match policy {
-            Some(text) => parse(text)?,
-            None => (Map::new(), Vec::new()),
-        };
-        let before = statements.len();
-        statements.retain(|s| !has_label(s, &self.label));
-        if statements.len() == before {
+        let mut statements = policy.map(parse).transpose()?.unwrap_or_default();
+        if !statements.remove(&self.label) {
             return Err(SqsError::invalid_value(
                 &self.label,
                 "Label",
                 "can't find label.",
             ));
         }
-        if statements.is_empty() {
+        if statements.len() == 0 {
             return Ok(String::new());
         }
-        document.insert("Statement".to_owned(), Value::Array(statements));
-        Ok(Value::Object(document).to_string())
+        Ok(statements.into_text())
     }
 }
 
-fn new_document(arn: &QueueArn) -> Map<String, Value> {
-    let mut document = Map::new();
-    document.insert("Version".to_owned(), json!("2008-10-17"));
-    document.insert("Id".to_owned(), json!(format!("{arn}/SQSDefaultPolicy")));
-    document
-}
-
-fn parse(text: &str) -> Result<(Map<String, Value>, Vec<Value>), SqsError> {
-    let Ok(Value::Object(mut document)) = serde_json::from_str(text) else {
-        return Err(SqsError::invalid_attribute_value("Policy"));
-    };
-    let statements = match document.remove("Statement") {
-        Some(Value::Array(list)) => list,
-        Some(one) => vec![one],
-        None => Vec::new(),
-    };
-    Ok((document, statements))
-}
-
-fn has_label(statement: &Value, label: &str) -> bool {
-    statement.get("Sid").and_then(Value::as_str) == Some(label)
-}
-
-/// AWS writes a list of one as its element.
-fn one_or_many(mut texts: Vec<String>) -> Value {
-    match texts.len() {
-        1 => Value::String(texts.remove(0)),
-        _ => json!(texts),
-    }
+fn parse(text: &str) -> Result<Statements, SqsError> {
+    Statements::parse(text).ok_or_else(|| SqsError::invalid_attribute_value("Policy"))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     fn arn() -> QueueArn {

@@ -139,34 +139,12 @@ impl Shape for ReceiveMessageRequest {
     }
 }
 
-macro_rules! names {
-    ($($name:ident),* $(,)?) => {
-        /// The name of a message's system attribute.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum SystemAttributeName {
-            $(#[doc = concat!("`", stringify!($name), "`")] $name,)*
-        }
-
-        impl SystemAttributeName {
-            /// Every system attribute.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-
-            /// By its name on the wire; `All` is not an attribute.
-            pub fn from_name(name: &str) -> Option<Self> {
-                match name { $(stringify!($name) => Some(Self::$name),)* _ => None }
-            }
-
-            /// The name on the wire.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$name => stringify!($name),)* }
-            }
-        }
-    };
-}
-
 names! {
-    SenderId, SentTimestamp, ApproximateReceiveCount, ApproximateFirstReceiveTimestamp, SequenceNumber,
-    MessageDeduplicationId, MessageGroupId, AWSTraceHeader, DeadLetterQueueSourceArn,
+    /// The name of a message's system attribute. `All` is not one.
+    SystemAttributeName {
+        SenderId, SentTimestamp, ApproximateReceiveCount, ApproximateFirstReceiveTimestamp, SequenceNumber,
+        MessageDeduplicationId, MessageGroupId, AWSTraceHeader, DeadLetterQueueSourceArn,
+    }
 }
 
 /// Which attributes a receive wants.

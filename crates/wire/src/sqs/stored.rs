@@ -8,6 +8,7 @@ use prost::Message as _;
 
 use super::digest::Md5;
 use super::message_attribute::MessageAttributeValue;
+use crate::sns::StoredNotification;
 
 /// What the gateway keeps of a message. Text is kept as bytes so that decoding need not copy it.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -36,6 +37,16 @@ pub struct StoredMessage {
     /// `MessageDeduplicationId`, given or computed; empty on a standard queue.
     #[prost(bytes = "bytes", tag = "8")]
     pub deduplication_id: Bytes,
+    /// Of a message that was published to a topic: what its document says besides.
+    #[prost(message, optional, tag = "9")]
+    pub notification: Option<StoredNotification>,
+    /// The ARN of the subscription that the document is for. Without it the message arrives as it is. With the next
+    /// field it is what follows the bytes that all subscriptions share.
+    #[prost(bytes = "bytes", tag = "10")]
+    pub subscription_arn: Bytes,
+    /// FIFO topics: the message's place in the topic.
+    #[prost(fixed64, tag = "11")]
+    pub topic_position: u64,
 }
 
 /// One attribute of a stored message.
@@ -78,7 +89,7 @@ impl StoredMessage {
 }
 
 impl StoredAttribute {
-    pub(super) fn from_sent((name, value): (String, MessageAttributeValue)) -> Self {
+    pub(crate) fn from_sent((name, value): (String, MessageAttributeValue)) -> Self {
         let is_binary = value.is_binary();
         let bytes = if is_binary {
             value.binary_value
@@ -135,6 +146,7 @@ mod tests {
                 sender_id: t.4,
                 group_id: t.5,
                 deduplication_id: t.6,
+                ..StoredMessage::default()
             }
         })
     }
@@ -168,6 +180,7 @@ mod tests {
             sender_id: Bytes::from_static(b"s"),
             group_id: Bytes::from_static(b"g"),
             deduplication_id: Bytes::from_static(b"d"),
+            ..StoredMessage::default()
         };
         let expected = [
             b"\x0a\x02hi\x12\x10".as_slice(),

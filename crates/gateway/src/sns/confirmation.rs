@@ -1,0 +1,103 @@
+//! What a queue of another account is sent, so that whoever reads it can confirm its subscription.
+
+use levada_cluster::Topic;
+use levada_engine::proto::{NewMessage, SubscriptionRow};
+use levada_types::{QueueArn, Timestamp};
+use levada_wire::sns::{Confirmation, ConfirmationKind, MessageAttributeMap, Outgoing};
+use levada_wire::sqs::StoredMessage;
+
+use super::context::{Context, arn_of};
+use super::{SENDER_ID, signer, subscription_arn};
+use crate::clock;
+use crate::deduplication::hash;
+use crate::front::Failure;
+use crate::random::Uuid;
+
+/// A token as its text.
+pub(super) fn token_text(token: &[u8]) -> String {
+    token.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A token from its text; `None` if it is none.
+pub(super) fn token_of(text: &str) -> Option<[u8; 16]> {
+    let is_one = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let token = u128::from_str_radix(text, 16).ok().filter(|_| is_one)?;
+    Some(token.to_be_bytes())
+}
+
+/// Sends a request to confirm to a queue. A queue that is not there is as one whose owner does not answer.
+pub(super) async fn send_to_queue(
+    cx: &Context<'_>,
+    topic: &Topic,
+    row: &SubscriptionRow,
+    to: &QueueArn,
+) -> Result<(), Failure> {
+    let found = cx
+        .broker
+        .find_queue(to.account, &to.region, &to.name)
+        .await?;
+    let Some(queue) = found else {
+        return Ok(());
+    };
+    let id = Uuid::random().text();
+    let confirmation = Confirmation {
+        kind: ConfirmationKind::Subscription,
+        message_id: id.as_str(),
+        token: &token_text(&row.token),
+        topic_arn: &arn_of(topic),
+        subscription_arn: &subscription_arn::written(topic, row.subscription, row.created_at),
+        time: Timestamp::from_millis(clock::now_ms()),
+    };
+    let base_url = cx.caller.base_url(&cx.gateway.options);
+    let text = confirmation.string_to_sign(&base_url);
+    let signed = signer::sign(cx.gateway, &base_url, &text, 1);
+    let body = confirmation.body(
+        &base_url,
+        signed.as_ref().map(signer::Signed::signature).as_ref(),
+    );
+    let none = MessageAttributeMap::new();
+    let text = String::from_utf8(body).unwrap_or_default();
+    let group = token_text(&row.token);
+    let fifo = queue.settings.fifo;
+    let outgoing = Outgoing {
+        message: &text,
+        subject: None,
+        structure: None,
+        attributes: &none,
+        deduplication_id: None,
+        group_id: fifo.then_some(&*group),
+        needs_default: false,
+    };
+    let deduplication = fifo.then(|| id.to_string());
+    let stored =
+        StoredMessage::published(&outgoing, &text, SENDER_ID, deduplication.as_deref(), None);
+    let message = NewMessage {
+        message_id: Uuid::random().0.to_vec().into(),
+        payload: stored.to_payload(),
+        group: outgoing.group_id.unwrap_or_default().to_owned(),
+        deduplication: deduplication
+            .map_or_else(Default::default, |id| hash(id.as_bytes()).to_vec().into()),
+        delay_ms: None,
+    };
+    cx.broker.send(&queue, vec![message]).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_comes_back_from_its_text() {
+        let token = std::array::from_fn(|n| n as u8);
+        assert_eq!(token_of(&token_text(&token)), Some(token));
+        for other in [
+            "",
+            "00",
+            "+0000000000000000000000000000001",
+            "0001020304050607 8090a0b0c0d0e0f",
+        ] {
+            assert_eq!(token_of(other), None, "{other}");
+        }
+    }
+}

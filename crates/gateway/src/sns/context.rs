@@ -1,0 +1,187 @@
+//! What every action has at hand: the caller, the broker, how to find a topic and a subscription, and how to change them.
+
+use std::sync::Arc;
+
+use levada_cluster::{Broker, Topic};
+use levada_engine::Subscription;
+use levada_engine::proto::{CatalogRefusal, SubscriptionRow, TopicRow};
+use levada_types::AccountId;
+use levada_wire::sns::{SnsError, SubscriptionArn, TopicArn, TopicAttributes};
+
+use super::{refusal, subscription_arn};
+use crate::caller::Caller;
+use crate::front::{Failure, Gateway};
+use crate::limits::CHANGE_ATTEMPTS_MAX;
+
+/// Where a topic's row keeps its data protection policy, which is no attribute of SNS's.
+pub(super) const DATA_PROTECTION: &str = "DataProtectionPolicy";
+
+/// One request's surroundings.
+pub(super) struct Context<'a> {
+    pub(super) gateway: &'a Gateway,
+    pub(super) broker: &'a Broker,
+    pub(super) caller: &'a Caller,
+}
+
+impl Context<'_> {
+    /// A topic of the caller's. Those of other accounts are closed until policies are obeyed.
+    pub(super) async fn topic(&self, arn: &TopicArn, action: &str) -> Result<Arc<Topic>, Failure> {
+        if arn.account != self.caller.account {
+            return Err(self.not_authorized(action, arn).into());
+        }
+        if arn.region != self.caller.region {
+            return Err(SnsError::invalid_parameter("TopicArn").into());
+        }
+        self.topic_of(arn).await
+    }
+
+    /// The same, as current as the catalog's leader has it: for what shows a topic or changes it.
+    pub(super) async fn current_topic(
+        &self,
+        arn: &TopicArn,
+        action: &str,
+    ) -> Result<Arc<Topic>, Failure> {
+        self.broker.catch_up_catalog().await?;
+        self.topic(arn, action).await
+    }
+
+    /// The topic of an ARN, whoever owns it.
+    pub(super) async fn topic_of(&self, arn: &TopicArn) -> Result<Arc<Topic>, Failure> {
+        let found = self
+            .broker
+            .find_topic(arn.account, &arn.region, arn.name.as_str());
+        Ok(found.await?.ok_or_else(SnsError::topic_does_not_exist)?)
+    }
+
+    /// Changes a topic on the version that was read, and anew when somebody else was faster.
+    pub(super) async fn change_topic(
+        &self,
+        arn: &TopicArn,
+        action: &str,
+        edit: impl Fn(&Topic, &mut TopicRow) -> Result<(), SnsError> + Send + Sync,
+    ) -> Result<Arc<Topic>, Failure> {
+        for _ in 0..CHANGE_ATTEMPTS_MAX {
+            let before = self.current_topic(arn, action).await?;
+            let mut row = before.row.clone();
+            edit(&before, &mut row)?;
+            match self
+                .broker
+                .set_topic(row)
+                .await
+                .map_err(refusal::of_route)?
+            {
+                Ok(after) => return Ok(after),
+                Err(CatalogRefusal::Changed) => {}
+                Err(other) => return Err(refusal::of_change(other, &before.row.name)),
+            }
+        }
+        // Somebody else changed the topic at the same time, again and again.
+        Err(SnsError::throttled().into())
+    }
+
+    /// The subscription of an ARN and its topic, as current as the catalog's leader has them.
+    pub(super) async fn find_subscription(
+        &self,
+        arn: &SubscriptionArn,
+    ) -> Result<Option<(Arc<Topic>, Arc<Subscription>)>, Failure> {
+        self.broker.catch_up_catalog().await?;
+        let Some(number) = subscription_arn::number_of(arn) else {
+            return Ok(None);
+        };
+        let Some(row) = self.broker.find_subscription(number).await? else {
+            return Ok(None);
+        };
+        let Some(topic) = self.broker.topic(row.topic) else {
+            return Ok(None);
+        };
+        let is_it = subscription_arn::of(&topic, &row) == arn.to_string();
+        Ok(is_it.then_some((topic, row)))
+    }
+
+    /// The same of one that is the caller's, or whose topic is.
+    pub(super) async fn subscription(
+        &self,
+        arn: &SubscriptionArn,
+        action: &str,
+    ) -> Result<(Arc<Topic>, Arc<Subscription>), Failure> {
+        let found = self.find_subscription(arn).await?;
+        let (topic, row) = found.ok_or_else(SnsError::subscription_does_not_exist)?;
+        if !self.owns(&topic, &row) {
+            return Err(self.not_authorized(action, arn).into());
+        }
+        Ok((topic, row))
+    }
+
+    /// Whether the caller is a subscription's owner or its topic's.
+    pub(super) fn owns(&self, topic: &Topic, row: &Subscription) -> bool {
+        let account = self.caller.account;
+        topic.account == account || *row.account == *account.to_string()
+    }
+
+    /// Changes a subscription on the version that was read, and anew when somebody else was faster.
+    pub(super) async fn change_subscription(
+        &self,
+        number: u64,
+        edit: impl Fn(&Subscription, &mut SubscriptionRow) -> Result<(), SnsError> + Send + Sync,
+    ) -> Result<SubscriptionRow, Failure> {
+        for _ in 0..CHANGE_ATTEMPTS_MAX {
+            self.broker.catch_up_catalog().await?;
+            let found = self.broker.find_subscription(number).await?;
+            let before = found.ok_or_else(SnsError::subscription_does_not_exist)?;
+            let mut row = before.to_row();
+            edit(&before, &mut row)?;
+            let changed = self.broker.set_subscription(row, None).await;
+            match changed.map_err(refusal::of_route)? {
+                Ok(changed) => return Ok(changed.row),
+                Err(CatalogRefusal::Changed) => {}
+                Err(other) => return Err(refusal::of_change(other, "a subscription")),
+            }
+        }
+        Err(SnsError::throttled().into())
+    }
+
+    /// What AWS tells of what is another account's.
+    pub(super) fn not_authorized(
+        &self,
+        action: &str,
+        resource: &impl std::fmt::Display,
+    ) -> SnsError {
+        let resource =
+            format!("{resource} because no resource-based policy allows the SNS:{action} action");
+        SnsError::not_authorized(&principal(self.caller.account), action, &resource)
+    }
+}
+
+/// Who an account's caller is. There are no users yet but its root.
+pub(super) fn principal(account: AccountId) -> String {
+    format!("arn:aws:iam::{account}:root")
+}
+
+/// A topic's ARN.
+pub(super) fn arn_of(topic: &Topic) -> String {
+    let (region, account, name) = (&topic.region, topic.account, &topic.row.name);
+    format!("arn:aws:sns:{region}:{account}:{name}")
+}
+
+/// What publishing looks at.
+const FOR_PUBLISHING: &[&str] = &[
+    "ArchivePolicy",
+    "ContentBasedDeduplication",
+    "FifoTopic",
+    "MaximumMessageSize",
+    "SignatureVersion",
+];
+
+/// Those of a topic's attributes that each publish looks at: policies, which take long to read, are not among them.
+pub(super) fn attributes_for_publishing(row: &TopicRow) -> TopicAttributes {
+    let attributes = row.attributes.iter();
+    TopicAttributes::from_stored(
+        attributes.filter(|(name, _)| FOR_PUBLISHING.contains(&name.as_str())),
+    )
+}
+
+/// A topic's attributes with what they mean.
+pub(super) fn attributes_of(row: &TopicRow) -> TopicAttributes {
+    let attributes = row.attributes.iter();
+    TopicAttributes::from_stored(attributes.filter(|(name, _)| *name != DATA_PROTECTION))
+}

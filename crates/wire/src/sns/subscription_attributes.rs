@@ -1,0 +1,366 @@
+//! A subscription's attributes: names, bounds and defaults, from what a client sets to what it reads.
+//!
+//! What is kept is a map of names to texts; [`SubscriptionAttributes`] is that map together with what it means. Of a
+//! filter policy only that it is JSON is checked here: what it means is another crate's.
+
+use std::collections::BTreeMap;
+
+use levada_types::QueueArn;
+use levada_types::limits::FILTER_POLICY_BYTES_MAX;
+use serde_json::Value;
+
+use super::attribute_error::{AttributeError, flag, object};
+use super::topic_attributes::check_role;
+use super::{
+    Attribute, DeliveryPolicy, EffectiveDeliveryPolicy, SubscriptionArn, SubscriptionProtocol,
+    TopicDeliveryPolicy,
+};
+
+names! {
+    /// The name of an attribute of a subscription that can be set.
+    SubscriptionAttributeName {
+        DeliveryPolicy, FilterPolicy, FilterPolicyScope, RawMessageDelivery, RedrivePolicy, ReplayPolicy,
+        SubscriptionRoleArn,
+    }
+}
+
+use SubscriptionAttributeName as Name;
+
+/// What a filter policy looks at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FilterPolicyScope {
+    /// A message's attributes.
+    #[default]
+    MessageAttributes,
+    /// Its body, as JSON.
+    MessageBody,
+}
+
+/// Where messages go that cannot be delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedrivePolicy {
+    /// The dead-letter queue.
+    pub dead_letter_target: QueueArn,
+}
+
+/// Which messages of the archive are to be delivered again. Times are as the client wrote them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplayPolicy {
+    /// From when on.
+    pub starting_point: String,
+    /// Until when; for good, if there is none.
+    pub ending_point: Option<String>,
+}
+
+/// What a subscription's attributes depend on.
+#[derive(Clone, Copy, Debug)]
+pub struct SubscriptionFacts<'a> {
+    /// How its messages are delivered.
+    pub protocol: SubscriptionProtocol,
+    /// Where to.
+    pub endpoint: &'a str,
+    /// Whether the topic is FIFO.
+    pub fifo_topic: bool,
+}
+
+/// Attributes that a client sets or has set, with what they mean.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SubscriptionAttributes {
+    /// Names and values as they are answered. In a change an empty value removes the attribute.
+    pub verbatim: BTreeMap<String, String>,
+    /// How deliveries over HTTP are retried.
+    pub delivery_policy: Option<DeliveryPolicy>,
+    /// Whether the message alone is delivered, without the JSON around it.
+    pub raw_message_delivery: Option<bool>,
+    /// The filter's text, which is a JSON object.
+    pub filter_policy: Option<String>,
+    /// What the filter looks at.
+    pub filter_policy_scope: Option<FilterPolicyScope>,
+    /// Where dead letters go.
+    pub redrive_policy: Option<RedrivePolicy>,
+    /// What is replayed.
+    pub replay_policy: Option<ReplayPolicy>,
+    /// The role by which Firehose is written to.
+    pub subscription_role_arn: Option<String>,
+}
+
+impl SubscriptionAttributes {
+    /// Attributes of a subscription to be made.
+    pub(super) fn for_create(
+        attributes: &BTreeMap<String, String>,
+        facts: &SubscriptionFacts<'_>,
+    ) -> Result<Self, AttributeError> {
+        let mut read = Self::default();
+        for (name, value) in attributes {
+            let known = Name::from_name(name);
+            let known = known.ok_or_else(|| AttributeError::Unknown(name.clone()))?;
+            read.set(known, value)?;
+        }
+        read.check_against(facts)?;
+        if facts.protocol == SubscriptionProtocol::Firehose && read.subscription_role_arn.is_none()
+        {
+            // Documented; the wording is from memory.
+            let reason = "must be specified for Firehose subscriptions.";
+            return Err(AttributeError::new("SubscriptionRoleArn", reason));
+        }
+        read.add_default_scope();
+        // An empty value at creation is as if it had not been set.
+        read.verbatim.retain(|_, value| !value.is_empty());
+        Ok(read)
+    }
+
+    /// A change of one attribute. [`Self::with`] comes after.
+    pub(super) fn for_set(
+        name: &str,
+        value: &str,
+        facts: &SubscriptionFacts<'_>,
+    ) -> Result<Self, AttributeError> {
+        let read = Self::for_set_anywhere(name, value)?;
+        read.check_against(facts)?;
+        Ok(read)
+    }
+
+    /// The same, as far as it does not depend on which subscription it is.
+    pub(super) fn for_set_anywhere(name: &str, value: &str) -> Result<Self, AttributeError> {
+        let known = Name::from_name(name);
+        let known = known.ok_or_else(|| AttributeError::Unknown(name.to_owned()))?;
+        let mut read = Self::default();
+        read.set(known, value)?;
+        Ok(read)
+    }
+
+    /// Attributes as the catalog keeps them. What cannot be read counts as not set.
+    pub fn from_stored<'a>(attributes: impl IntoIterator<Item = (&'a String, &'a String)>) -> Self {
+        let mut read = Self::default();
+        for (name, value) in attributes {
+            let known = Name::from_name(name);
+            // Validated when it was set; a value that a newer version allows is as good as none.
+            if known.is_none_or(|known| read.set(known, value).is_err()) {
+                read.verbatim.insert(name.clone(), value.clone());
+            }
+        }
+        read
+    }
+
+    /// Reads one attribute, and keeps its text.
+    fn set(&mut self, name: Name, value: &str) -> Result<(), AttributeError> {
+        let wire_name = name.as_str();
+        let mut kept = value.to_owned();
+        match name {
+            Name::RawMessageDelivery => self.raw_message_delivery = Some(flag(wire_name, value)?),
+            Name::FilterPolicyScope => {
+                self.filter_policy_scope = Some(match value {
+                    "MessageAttributes" => FilterPolicyScope::MessageAttributes,
+                    "MessageBody" => FilterPolicyScope::MessageBody,
+                    _ => {
+                        let reason = format!(
+                            "Invalid value [{value}]. Please use either MessageBody or MessageAttributes"
+                        );
+                        return Err(AttributeError::new(wire_name, reason));
+                    }
+                });
+            }
+            _ if value.is_empty() => {}
+            Name::DeliveryPolicy => {
+                let policy = DeliveryPolicy::parse(value)?;
+                kept = policy.to_text();
+                self.delivery_policy = Some(policy);
+            }
+            Name::FilterPolicy => {
+                if value.len() > FILTER_POLICY_BYTES_MAX {
+                    // From memory.
+                    let reason = "Filter policy is too long";
+                    return Err(AttributeError::new(wire_name, reason));
+                }
+                if object(wire_name, value)?.is_empty() {
+                    // An empty filter is none.
+                    kept = String::new();
+                } else {
+                    self.filter_policy = Some(value.to_owned());
+                }
+            }
+            Name::RedrivePolicy => {
+                self.redrive_policy = parse_redrive(value)?;
+                if self.redrive_policy.is_none() {
+                    kept = String::new();
+                }
+            }
+            Name::ReplayPolicy => {
+                self.replay_policy = parse_replay(value)?;
+                if self.replay_policy.is_none() {
+                    kept = String::new();
+                }
+            }
+            Name::SubscriptionRoleArn => {
+                check_role(wire_name, value)?;
+                self.subscription_role_arn = Some(value.to_owned());
+            }
+        }
+        self.verbatim.insert(wire_name.to_owned(), kept);
+        Ok(())
+    }
+
+    /// What depends on the protocol, the endpoint and the topic.
+    fn check_against(&self, facts: &SubscriptionFacts<'_>) -> Result<(), AttributeError> {
+        let protocol = facts.protocol;
+        if self.raw_message_delivery == Some(true) && !protocol.can_be_raw() {
+            let reason = format!(
+                "Delivery protocol [{}] does not support raw message delivery.",
+                protocol.as_str()
+            );
+            return Err(AttributeError::Invalid(reason.into()));
+        }
+        if let Some(redrive) = &self.redrive_policy
+            && facts.fifo_topic
+            && facts.endpoint.ends_with(".fifo")
+            && !redrive.dead_letter_target.name.is_fifo()
+        {
+            let reason = "must use a FIFO queue as DLQ for a FIFO Subscription to a FIFO Topic.";
+            return Err(AttributeError::new("RedrivePolicy", reason));
+        }
+        if self.replay_policy.is_some() && !facts.fifo_topic {
+            // Documented; the wording is from memory.
+            let reason = "message replay is only supported for FIFO topics.";
+            return Err(AttributeError::new("ReplayPolicy", reason));
+        }
+        Ok(())
+    }
+
+    /// A subscription with a filter says what the filter looks at.
+    fn add_default_scope(&mut self) {
+        if self.filter_policy.is_some() {
+            self.verbatim
+                .entry(Name::FilterPolicyScope.as_str().to_owned())
+                .or_insert_with(|| "MessageAttributes".to_owned());
+        }
+    }
+
+    /// The whole set of attributes that comes of `changes` to these.
+    pub fn with(&self, changes: &Self) -> Self {
+        let mut verbatim = self.verbatim.clone();
+        for (name, value) in &changes.verbatim {
+            verbatim.insert(name.clone(), value.clone());
+        }
+        verbatim.retain(|_, value| !value.is_empty());
+        let mut all = Self::from_stored(&verbatim);
+        all.add_default_scope();
+        all
+    }
+
+    /// Whether a request to subscribe what is subscribed asks for other attributes than it has. Those that the
+    /// request leaves out do not count.
+    pub fn differs_from(&self, existing: &Self) -> bool {
+        let same = |name: &str, value: &str| match existing.verbatim.get(name) {
+            Some(set) => set == value,
+            None => name == Name::RawMessageDelivery.as_str() && value == "false",
+        };
+        !self.verbatim.iter().all(|(name, value)| same(name, value))
+    }
+
+    /// Whether the message alone is delivered.
+    pub fn is_raw(&self) -> bool {
+        self.raw_message_delivery == Some(true)
+    }
+
+    /// What `GetSubscriptionAttributes` answers, sorted by name. `principal` is the ARN of who subscribed.
+    pub fn describe(
+        &self,
+        subscription: &SubscriptionArn,
+        facts: &SubscriptionFacts<'_>,
+        confirmed: Option<bool>,
+        principal: &str,
+        topic_policy: &TopicDeliveryPolicy,
+    ) -> Vec<Attribute> {
+        let mut all = self.verbatim.clone();
+        let mut default = |name: &str, value: String| {
+            all.entry(name.to_owned()).or_insert(value);
+        };
+        default("RawMessageDelivery", "false".to_owned());
+        // `Some` says whether the confirmation was authenticated.
+        default(
+            "ConfirmationWasAuthenticated",
+            confirmed.unwrap_or(false).to_string(),
+        );
+        default("PendingConfirmation", confirmed.is_none().to_string());
+        default("Owner", subscription.topic.account.to_string());
+        default("Protocol", facts.protocol.as_str().to_owned());
+        default("Endpoint", facts.endpoint.to_owned());
+        default("SubscriptionArn", subscription.to_string());
+        default("TopicArn", subscription.topic.to_string());
+        default("SubscriptionPrincipal", principal.to_owned());
+        if facts.protocol.is_http() {
+            let own = self.delivery_policy.clone().unwrap_or_default();
+            let effective = EffectiveDeliveryPolicy::of(topic_policy, &own);
+            default("EffectiveDeliveryPolicy", effective.to_text());
+        }
+        all.into_iter().collect()
+    }
+}
+
+/// `{"deadLetterTargetArn": "..."}`; `{}` takes it away.
+fn parse_redrive(value: &str) -> Result<Option<RedrivePolicy>, AttributeError> {
+    const NAME: &str = "RedrivePolicy";
+    const MEMBER: &str = "deadLetterTargetArn";
+    let map = object(NAME, value)?;
+    if let Some(other) = map.keys().find(|key| *key != MEMBER) {
+        let reason = format!("invalid JSON. Attribute {other} is unknown.");
+        return Err(AttributeError::new(NAME, reason));
+    }
+    let Some(target) = map.get(MEMBER) else {
+        return Ok(None);
+    };
+    let target = target.as_str().and_then(|text| text.parse().ok());
+    let dead_letter_target =
+        target.ok_or_else(|| AttributeError::new(NAME, "deadLetterTargetArn is an invalid arn"))?;
+    Ok(Some(RedrivePolicy { dead_letter_target }))
+}
+
+/// `{"PointType": "Timestamp", "StartingPoint": "...", "EndingPoint": "..."}`; `{}` takes it away. Wordings from
+/// memory.
+fn parse_replay(value: &str) -> Result<Option<ReplayPolicy>, AttributeError> {
+    const NAME: &str = "ReplayPolicy";
+    let map = object(NAME, value)?;
+    if map.is_empty() {
+        return Ok(None);
+    }
+    let known = ["PointType", "StartingPoint", "EndingPoint"];
+    if let Some(other) = map.keys().find(|key| !known.contains(&key.as_str())) {
+        let reason = format!("invalid JSON. Attribute {other} is unknown.");
+        return Err(AttributeError::new(NAME, reason));
+    }
+    if map.get("PointType").and_then(Value::as_str) != Some("Timestamp") {
+        return Err(AttributeError::new(NAME, "PointType must be Timestamp."));
+    }
+    let point = |name: &str| match map.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if is_time(text) => Ok(Some(text.clone())),
+        Some(_) => {
+            let reason = format!("{name} must be a time such as 2023-09-22T09:50:20.000Z.");
+            Err(AttributeError::new(NAME, reason))
+        }
+    };
+    let starting_point = point("StartingPoint")?
+        .ok_or_else(|| AttributeError::new(NAME, "StartingPoint must be specified."))?;
+    Ok(Some(ReplayPolicy {
+        starting_point,
+        ending_point: point("EndingPoint")?,
+    }))
+}
+
+/// `YYYY-MM-DDThh:mm:ss`, a fraction if need be, and `Z`.
+fn is_time(text: &str) -> bool {
+    let Some(rest) = text.strip_suffix('Z') else {
+        return false;
+    };
+    let (whole, fraction) = rest.split_once('.').unwrap_or((rest, "0"));
+    let like = |b: u8, at: usize| match at {
+        4 | 7 => b == b'-',
+        10 => b == b'T',
+        13 | 16 => b == b':',
+        _ => b.is_ascii_digit(),
+    };
+    whole.len() == 19
+        && whole.bytes().enumerate().all(|(at, b)| like(b, at))
+        && !fraction.is_empty()
+        && fraction.bytes().all(|b| b.is_ascii_digit())
+}

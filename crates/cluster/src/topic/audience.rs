@@ -54,6 +54,25 @@ pub struct Audience {
     pub topic: Arc<Topic>,
     /// Who gets what is published to it.
     pub subscriptions: Vec<Arc<Subscription>>,
+    kept: Arc<OnceLock<Box<dyn Any + Send + Sync>>>,
+}
+
+impl Audience {
+    /// What the caller keeps of the topic. Each version hands it on to the next, as long as the topic is kept ready here; `None`
+    /// if it is of another type than the first time.
+    pub fn kept<T: Clone + Default + Send + Sync + 'static>(&self) -> Option<T> {
+        let kept = self.kept.get_or_init(|| Box::new(T::default()));
+        kept.downcast_ref().cloned()
+    }
+
+    /// The same version of the topic with only some of its subscriptions.
+    pub fn with_only(&self, subscriptions: Vec<Arc<Subscription>>) -> Self {
+        Self {
+            topic: self.topic.clone(),
+            subscriptions,
+            kept: self.kept.clone(),
+        }
+    }
 }
 
 /// What was read of topics lately.
@@ -103,6 +122,7 @@ impl Directory {
         let audience = Arc::new(Audience {
             subscriptions: renewed(before.as_deref(), rows),
             topic: Arc::new(Topic::from_row(row)?),
+            kept: before.map_or_else(Arc::default, |before| before.kept.clone()),
         });
         self.audiences.put(audience.clone());
         Some(audience)

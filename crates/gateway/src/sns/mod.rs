@@ -7,6 +7,7 @@ mod context;
 mod create_topic;
 mod data_protection;
 mod delete_topic;
+mod filters;
 mod get_topic_attributes;
 mod list_subscriptions;
 mod list_topics;

@@ -14,7 +14,7 @@ use levada_wire::sqs::StoredMessage;
 use levada_wire::sqs::paging::sequence_number;
 
 use super::context::{Context, arn_of, attributes_for_publishing};
-use super::{SENDER_ID, recipients, refusal, signer};
+use super::{SENDER_ID, filters, recipients, refusal, signer};
 use crate::clock;
 use crate::deduplication::{hash, sha256_hex};
 use crate::front::Failure;
@@ -69,8 +69,10 @@ pub(super) async fn publish(
             Some(audience) => {
                 let mut outgoing = Vec::with_capacity(messages.len());
                 for message in messages {
-                    let attributes = message.outgoing.attributes.len();
-                    let to = recipients::of(cx.broker, &audience, attributes).await?;
+                    let attributes = message.outgoing.attributes;
+                    let audience =
+                        filters::narrowed(&audience, attributes, &message.texts).await?;
+                    let to = recipients::of(cx.broker, &audience, attributes.len()).await?;
                     outgoing.push(addressed(cx, &audience.topic, message, to));
                 }
                 match cx.broker.publish(&audience.topic, &outgoing).await {

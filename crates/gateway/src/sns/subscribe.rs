@@ -10,7 +10,7 @@ use levada_wire::sns::{
 };
 
 use super::context::Context;
-use super::{confirmation, refusal, subscription_arn};
+use super::{confirmation, filters, refusal, subscription_arn};
 use crate::front::Failure;
 use crate::random::Uuid;
 
@@ -21,6 +21,7 @@ pub(super) async fn call(
     let topic = cx.current_topic(&request.topic()?, "Subscribe").await?;
     let attributes = request.subscription_attributes()?;
     check_served(request.subscription_protocol()?, &attributes)?;
+    filters::check(&attributes).map_err(|why| SnsError::invalid_because("Attributes", why))?;
     let queue: QueueArn = request
         .endpoint()
         .parse()
@@ -91,10 +92,6 @@ fn check_served(
 
 /// The same of attributes alone.
 pub(super) fn check_attributes_served(attributes: &SubscriptionAttributes) -> Result<(), SnsError> {
-    if attributes.filter_policy.is_some() {
-        let reason = "this broker does not filter messages";
-        return Err(SnsError::invalid_because("FilterPolicy", reason));
-    }
     if attributes.replay_policy.is_some() {
         let reason = "this broker does not replay messages";
         return Err(SnsError::invalid_because("ReplayPolicy", reason));

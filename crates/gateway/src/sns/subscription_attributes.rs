@@ -9,6 +9,7 @@ use levada_wire::sns::{
 };
 
 use super::context::{Context, attributes_of, principal};
+use super::filters;
 use super::subscribe::check_attributes_served;
 use crate::front::Failure;
 
@@ -41,7 +42,10 @@ pub(super) async fn set(
     let changes = request.changes(&facts(&topic, &row)?)?;
     check_attributes_served(&changes)?;
     cx.change_subscription(row.number, |before, row| {
-        row.attributes = stored(before).with(&changes).verbatim;
+        let attributes = stored(before).with(&changes);
+        // The policy and what it looks at must go together, whichever is set.
+        filters::check(&attributes).map_err(SnsError::invalid_parameter)?;
+        row.attributes = attributes.verbatim;
         Ok(())
     })
     .await?;

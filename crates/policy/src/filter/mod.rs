@@ -90,6 +90,17 @@ impl FilterPolicy {
         parse::parse(text, scope)
     }
 
+    /// The policy that lets everything pass.
+    pub fn unfiltered(scope: FilterScope) -> Self {
+        let everything = Alternative {
+            terms: Box::default(),
+        };
+        Self {
+            scope,
+            alternatives: Box::new([everything]),
+        }
+    }
+
     /// What it looks at.
     pub fn scope(&self) -> FilterScope {
         self.scope

@@ -1,12 +1,11 @@
 //! A subscription's attributes: names, bounds and defaults, from what a client sets to what it reads.
 //!
-//! What is kept is a map of names to texts; [`SubscriptionAttributes`] is that map together with what it means. Of a
-//! filter policy only that it is JSON is checked here: what it means is another crate's.
+//! What is kept is a map of names to texts; [`SubscriptionAttributes`] is that map together with what it means. A filter
+//! policy is not looked into here: what it means, and what is said against it, is another crate's.
 
 use std::collections::BTreeMap;
 
 use levada_types::QueueArn;
-use levada_types::limits::FILTER_POLICY_BYTES_MAX;
 use serde_json::Value;
 
 use super::attribute_error::{AttributeError, flag, object};
@@ -72,7 +71,7 @@ pub struct SubscriptionAttributes {
     pub delivery_policy: Option<DeliveryPolicy>,
     /// Whether the message alone is delivered, without the JSON around it.
     pub raw_message_delivery: Option<bool>,
-    /// The filter's text, which is a JSON object.
+    /// The filter's text, which is not empty.
     pub filter_policy: Option<String>,
     /// What the filter looks at.
     pub filter_policy_scope: Option<FilterPolicyScope>,
@@ -167,12 +166,7 @@ impl SubscriptionAttributes {
                 self.delivery_policy = Some(policy);
             }
             Name::FilterPolicy => {
-                if value.len() > FILTER_POLICY_BYTES_MAX {
-                    // From memory.
-                    let reason = "Filter policy is too long";
-                    return Err(AttributeError::new(wire_name, reason));
-                }
-                if object(wire_name, value)?.is_empty() {
+                if value.split_whitespace().collect::<String>() == "{}" {
                     // An empty filter is none.
                     kept = String::new();
                 } else {
@@ -272,6 +266,10 @@ impl SubscriptionAttributes {
         topic_policy: &TopicDeliveryPolicy,
     ) -> Vec<Attribute> {
         let mut all = self.verbatim.clone();
+        if self.filter_policy.is_none() {
+            // It is kept, but tells nothing.
+            all.remove(Name::FilterPolicyScope.as_str());
+        }
         let mut default = |name: &str, value: String| {
             all.entry(name.to_owned()).or_insert(value);
         };

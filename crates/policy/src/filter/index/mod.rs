@@ -70,6 +70,11 @@ impl<Id: Ord + Clone> FilterIndex<Id> {
         self.len() == 0
     }
 
+    /// Whether it lets everything pass to every subscription.
+    pub fn is_unfiltered(&self) -> bool {
+        self.numbers.is_empty()
+    }
+
     /// Puts a subscription in, in place of what it had.
     pub fn insert(&mut self, id: Id, mut policy: FilterPolicy) {
         self.remove(&id);

@@ -5,6 +5,7 @@ use levada_types::{NodeId, PartitionId, Receipt};
 use crate::lease_event::LeaseEvent;
 use crate::net::MachineId;
 use crate::stream_event::StreamEvent;
+use crate::topic_event::TopicEvent;
 
 /// One thing that was seen. Moments are simulated milliseconds.
 #[derive(Clone, Debug)]
@@ -72,6 +73,8 @@ pub(crate) enum Event {
     Stream(StreamEvent),
     /// Something of the leases.
     Lease(LeaseEvent),
+    /// Something of the topics.
+    Topic(TopicEvent),
     /// A machine is no member of the cluster any more, and its disk is empty.
     Left {
         /// Which.

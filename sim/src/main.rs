@@ -17,6 +17,7 @@ mod seeds;
 mod standstill;
 mod stepped;
 mod stream_event;
+mod topic_event;
 mod trace;
 mod workload;
 mod world;

@@ -146,23 +146,29 @@ fn until_ready(
     Ok(())
 }
 
-/// Has every queue emptied and the stream and the leases read, and waits until every replica has applied the same.
+/// Has every queue emptied and the stream and the leases read, and waits until nothing is on its way between partitions and
+/// every replica has applied the same.
 fn drain(world: &mut World, nemesis: &mut Nemesis) -> Result<(), Failure> {
     world.shared.drain();
     let deadline = world.now_ms + DRAINED_MS_MAX;
     loop {
         let quiet_since = world.shared.last_event_ms();
         let is_quiet = world.now_ms >= quiet_since + QUIET_MS;
-        let is_swept = world.shared.stream.is_swept() && world.shared.leases.is_swept();
-        if is_quiet && world.is_level() && is_swept {
+        let shared = &world.shared;
+        let is_swept = shared.stream.is_swept() && shared.leases.is_swept();
+        let is_over = is_swept && shared.topics.has_ended();
+        if is_quiet && is_over && world.is_level() && world.is_shipped() {
             return Ok(());
         }
         if world.now_ms >= deadline {
             return Err(Failure::Stuck(format!(
-                "the queues are not empty, the replicas not level, the stream not read (it is: {}) or the leases not \
-                 (they are: {}) {DRAINED_MS_MAX} ms after the last send; the last event was at {quiet_since} ms\n{}",
+                "the queues are not empty, the replicas not level, the outboxes not empty (they are: {}), the stream not \
+                 read (it is: {}), the leases not (they are: {}) or the topics still worked on (they are not: {}) \
+                 {DRAINED_MS_MAX} ms after the last send; the last event was at {quiet_since} ms\n{}",
+                world.is_shipped(),
                 world.shared.stream.is_swept(),
                 world.shared.leases.is_swept(),
+                world.shared.topics.has_ended(),
                 Standstill(world)
             )));
         }

@@ -350,6 +350,20 @@ impl World {
         indexes.len() == count && indexes.values().all(|of_it| of_it.len() == 1)
     }
 
+    /// Whether nothing is on its way from one partition to another, as far as any replica knows.
+    pub(crate) fn is_shipped(&self) -> bool {
+        self.members.iter().all(|machine| {
+            let slot = self.machines[*machine].slot();
+            let node = slot.and_then(|slot| slot.node());
+            node.is_some_and(|node| {
+                let groups = node.replicas().groups();
+                groups
+                    .iter()
+                    .all(|group| group.read(|partition| partition.outbox_waiting()) == 0)
+            })
+        })
+    }
+
     /// Whether a member knows of a change of members that is under way.
     pub(crate) fn is_changing(&self) -> bool {
         self.members.iter().any(|machine| {

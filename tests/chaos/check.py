@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Judges a history that `scripts/chaos` recorded: queues, FIFO groups and the stream here, the catalog and the
-leases by porcupine.
+"""Judges a history that `scripts/chaos` recorded: queues, FIFO groups, the stream and the topics here, the catalog
+and the leases by porcupine.
 
     tests/chaos/check.py target/chaos/SEED/history.jsonl
 

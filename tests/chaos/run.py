@@ -44,7 +44,13 @@ class Run:
         course = Course(self.names, random.Random(self.seed), self.even)
         with (
             Load(
-                endpoints, "chaos", seed=self.seed, think_s=self.think_s, history=self.history, stream=True
+                endpoints,
+                "chaos",
+                seed=self.seed,
+                think_s=self.think_s,
+                history=self.history,
+                stream=True,
+                topics=True,
             ) as load,
             Catalog(endpoints, "register", self.history, seed=self.seed) as catalog,
             Leases(endpoints, "lease", self.history, seed=self.seed) as leases,

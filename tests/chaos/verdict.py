@@ -102,6 +102,11 @@ class Verdict:
             f"stream: {stream.put} records acknowledged, {stream.read} there, in {len(stream.shards)} shards;"
             f" {len(stream.readers())} readers"
         )
+        published, received, repeated, deleted = self.judge.topics.counts()
+        lines.append(
+            f"topics: {published} messages published, {received} copies received ({repeated} of them again),"
+            f" {deleted} deletes acknowledged, in {len(self.judge.topics.queues())} queues"
+        )
         failed = sum(self.errors.values())
         if self.stalls:
             longest = max(e - b for b, e in self.stalls)

@@ -56,6 +56,22 @@ def split(end=3, low=(0, HALF - 1), high=(HALF, ALL), opened=101):
     return shards([0, [], 0, ALL, number(0), number(end)], *children)
 
 
+def published(number, group=None, **to):
+    return {"op": "publish", "q": "topic", "b": 1.0, "e": 1.1, "number": number, "group": group, "to": to or {"a": 0}}
+
+
+def came(*rows, queue="a", at=2.0):
+    """Rows of number, group, place in the group, and handle if it is another one."""
+    got = [[(handle or [f"h{number}"])[0], number, group, index] for number, group, index, *handle in rows]
+    return {"op": "arrived", "q": "topic", "b": at, "e": at + 0.1, "queue": queue, "got": got}
+
+
+def removed(number, group=None, index=0, queue="a", at=3.0):
+    done = [[f"h{number}", number, group, index]]
+    removing = {"op": "removing", "q": "topic", "queue": queue, "rows": [[group, index]]}
+    return [removing, {"op": "removed", "q": "topic", "b": at, "e": at + 0.1, "queue": queue, "done": done}]
+
+
 def judged(tmp_path, *records):
     path = tmp_path / "history.jsonl"
     path.write_text("".join(json.dumps(r) + "\n" for r in [BEGIN, *records, DRAINED]))
@@ -73,6 +89,11 @@ GOOD = {
     "stream, a put that was made again": [put(0, 2), read((1, 0), (2, 0))],
     "stream, into a child": [put(0, 2), split(), read((1, 0), (2, 0), ended=True), put(1, 1, shard=1, opened=101)]
     + [read((1, 1), shard=1)],
+    "topic, two queues": [published("m", a=0, b=0), came(("m", None, 0)), came(("m", None, 0, "hb"), queue="b")],
+    "topic, once more before its delete": [published("m"), came(("m", None, 0)), came(("m", None, 0)), *removed("m")],
+    "topic, never acknowledged": [came(("m", None, 0)), *removed("m")],
+    "topic, in order": [published("m", "g"), published("n", "g", a=1), came(("m", "g", 0), ("n", "g", 1))],
+    "topic, one by one": [came(("m", "g", 0)), *removed("m", "g"), came(("n", "g", 1), at=4.0)],
     "stream, a search by time": [{"op": "since", "q": "stream", "e": 1, "shard": 0, "asked": [5, 70], "found": [4, 70]}],
 }
 BAD = {
@@ -96,6 +117,16 @@ BAD = {
     "stream with keys that no child takes": [split(high=(HALF + 1, ALL))],
     "stream with keys that two children take": [split(low=(0, HALF))],
     "stream searched too far": [{"op": "since", "q": "stream", "e": 1, "shard": 0, "asked": [5, 70], "found": [6, 70]}],
+    "topic lost": [published("m")],
+    "topic lost in one queue": [published("m", a=0, b=0), came(("m", None, 0))],
+    "topic lost in order": [published("m", "g")],
+    "topic twice": [published("m"), came(("m", None, 0)), came(("m", None, 0, "other"))],
+    "topic twice in order": [published("m", "g"), came(("m", "g", 0)), came(("m", "g", 0, "other"))],
+    "topic, for another queue": [came(("m", None, None))],
+    "topic, after its delete": [published("m"), came(("m", None, 0)), *removed("m"), came(("m", None, 0), at=4.0)],
+    "topic out of order": [came(("n", "g", 1), ("m", "g", 0))],
+    "topic, before the one ahead was deleted": [came(("m", "g", 0)), came(("n", "g", 1), at=2.5)],
+    "topic, another one under one id": [published("m", "g"), came(("n", "g", 0))],
     "FIFO twice under one id": [sent(0, "fifo"), sent(0, "fifo") | {"id": "m9"}, received(0, queue="fifo")],
 }
 

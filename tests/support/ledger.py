@@ -24,6 +24,16 @@ def partition_of(handle):
     return struct.unpack(">BIQQII", base64.urlsafe_b64decode(handle + "=" * (-len(handle) % 4)))[1]
 
 
+def place(handle):
+    """The partition of a receipt handle's message, and its position there; the handle itself if it is of another kind."""
+    try:
+        raw = base64.urlsafe_b64decode(handle + "=" * (-len(handle) % 4))
+        _, partition, _, position, _, _ = struct.unpack(">BIQQII", raw)
+        return partition, position
+    except (ValueError, struct.error):
+        return handle
+
+
 def where(handle):
     """Which copy of a message a receipt handle means: the broker keeps partition, position and generation in it."""
     try:

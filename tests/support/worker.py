@@ -4,6 +4,7 @@ import random
 import threading
 import time
 
+from support.sns_forms import SnsClient
 from support.sqs import Client, NotSent, ServiceError, Unknown
 
 # Long enough for an election under load; a client of a paused node gives up after it and goes elsewhere.
@@ -23,7 +24,8 @@ class Worker(threading.Thread):
     def __init__(self, load, number):
         super().__init__(daemon=True, name=f"{type(self).__name__}-{number}")
         self.load = load
-        self.clients = [Client(e, timeout_s=self.timeout_s, service=self.service) for e in load.endpoints]
+        kind = SnsClient if self.service == "sns" else Client
+        self.clients = [kind(e, timeout_s=self.timeout_s, service=self.service) for e in load.endpoints]
         self.home = self.at = number % len(self.clients)
         self.left_at = 0.0
         self.number = number

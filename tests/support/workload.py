@@ -13,6 +13,7 @@ from support.ledger import partition_of
 from support.nodes import Patience
 from support.sqs import Client, ServiceError, Unknown
 from support.streams import StreamLoad
+from support.topics import TopicLoad
 from support.worker import CALL_TIMEOUT_S, RETRY_S, Worker
 
 # Claims that a fault lost come back within this.
@@ -146,10 +147,21 @@ class FifoConsumer(Worker):
 
 
 class Load:
-    """A standard and a FIFO queue under work, and a stream if asked for. Use as a context. `history.add` gets a record of
-    each call."""
+    """A standard and a FIFO queue under work, and a stream and topics if asked for. Use as a context. `history.add` gets
+    a record of each call."""
 
-    def __init__(self, endpoints, name, seed=0, body_bytes=200, think_s=0.01, workers=4, history=None, stream=False):
+    def __init__(
+        self,
+        endpoints,
+        name,
+        seed=0,
+        body_bytes=200,
+        think_s=0.01,
+        workers=4,
+        history=None,
+        stream=False,
+        topics=False,
+    ):
         self.history, self.judge = history, Judge()
         self.endpoints, self.name, self.seed = list(endpoints), name, seed
         self.body_bytes, self.think_s = body_bytes, think_s
@@ -160,15 +172,19 @@ class Load:
         self.standard_sends, self.fifo_sends = [], []  # (began, acknowledged)
         self.producing, self.stopping = threading.Event(), threading.Event()
         kinds = (StandardProducer, StandardConsumer, FifoProducer, FifoConsumer)
-        self.standard_url = self._create(f"{name}-standard", {})
-        self.fifo_url = self._create(f"{name}-fifo.fifo", {"FifoQueue": "true"})
+        self.standard_url = self.create(f"{name}-standard", {})
+        self.fifo_url = self.create(f"{name}-fifo.fifo", {"FifoQueue": "true"})
         self.workers = [kind(self, n) for kind in kinds for n in range(workers)]
         self.stream = StreamLoad(self, f"{name}-stream") if stream else None
         if stream:
             self.workers += self.stream.workers
             self.judge.readers = self.stream.readers
+        self.topics = TopicLoad(self, f"{name}-topic") if topics else None
+        if topics:
+            self.workers += self.topics.workers
 
-    def _create(self, name, attributes):
+    def create(self, name, attributes):
+        """The URL of a queue, made if it is not there."""
         attributes = {"VisibilityTimeout": str(VISIBILITY_TIMEOUT_S), **attributes}
         return self.ask("CreateQueue", QueueName=name, Attributes=attributes)["QueueUrl"]
 
@@ -227,7 +243,7 @@ class Load:
         wrong = [f"{worker.name} is still sending" for worker in self.workers if worker.sends]
         wrong += self.judge.outstanding()
         names = [f"ApproximateNumberOfMessages{s}" for s in ("", "NotVisible", "Delayed")]
-        for url in (self.standard_url, self.fifo_url):
+        for url in (self.standard_url, self.fifo_url, *(self.topics.urls if self.topics else ())):
             read = self.ask("GetQueueAttributes", QueueUrl=url, AttributeNames=names)["Attributes"]
             if any(int(read[n]) for n in names):
                 wrong.append(f"{url} is not empty: {read}")
@@ -262,6 +278,12 @@ class Load:
             lines.append(
                 f"stream: {ledger.put} records acknowledged, {ledger.read} there, in {len(ledger.shards)} shards;"
                 f" {len(self.stream.readers)} readers"
+            )
+        if self.topics:
+            published, received, repeated, deleted = self.judge.topics.counts()
+            lines.append(
+                f"topics: {published} messages published, {received} copies received ({repeated} of them again),"
+                f" {deleted} deletes acknowledged"
             )
         failed = ", ".join(f"{name} x{count}" for name, count in self.errors.most_common(12))
         lines.append(f"calls that failed: {failed or 'none'}")

@@ -13,6 +13,7 @@ mod phantoms;
 mod progress;
 mod replicas;
 mod stream;
+mod topics;
 mod transfers;
 
 use crate::event::Event;
@@ -50,6 +51,7 @@ pub(crate) fn all(clocks_are_right: bool) -> Vec<Box<dyn Invariant>> {
     ];
     all.extend(leases::all());
     all.extend(stream::all());
+    all.extend(topics::all());
     if clocks_are_right {
         all.push(Box::new(transfers::Transfers::default()));
     }

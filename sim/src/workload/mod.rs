@@ -1,6 +1,6 @@
 //! What clients do to the cluster, and what they see: every call becomes events that the invariants judge.
 //!
-//! A message is a number, and so are a record of the stream, and whoever has a lease. A producer sends each number once, or on a FIFO queue again with the same deduplication id
+//! A message is a number, published or sent, and so are a record of the stream, and whoever has a lease. A producer sends each number once, or on a FIFO queue again with the same deduplication id
 //! until it is acknowledged; consumers receive, and then delete, put back, or forget.
 
 mod access;
@@ -9,6 +9,7 @@ mod leases;
 mod mover;
 mod producer;
 mod stream;
+mod topics;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -26,6 +27,7 @@ use crate::trace::{self, Trace, event};
 pub(crate) use access::Access;
 pub(crate) use leases::held_by;
 pub(crate) use stream::hash_of_key;
+pub(crate) use topics::{form_of, topic_of};
 
 /// Producers and consumers of each queue.
 const PRODUCERS: u64 = 2;
@@ -93,6 +95,7 @@ pub(crate) struct Shared {
     queues: Mutex<BTreeMap<&'static str, Arc<Queue>>>,
     pub(crate) stream: stream::Progress,
     pub(crate) leases: leases::Progress,
+    pub(crate) topics: topics::Progress,
 }
 
 impl Shared {
@@ -109,6 +112,7 @@ impl Shared {
             queues: Mutex::default(),
             stream: stream::Progress::default(),
             leases: leases::Progress::default(),
+            topics: topics::Progress::default(),
         })
     }
 
@@ -193,6 +197,7 @@ pub(crate) fn begin(shared: &Arc<Shared>, clients: &Stepped) {
         }
         tokio::spawn(stream::run(shared.clone()));
         tokio::spawn(leases::run(shared.clone()));
+        tokio::spawn(topics::run(shared.clone()));
         let random = Random::of(shared.seed, "mover");
         tokio::spawn(mover::run(shared.clone(), queues["tasks-dead"].id, random));
     });
@@ -210,12 +215,21 @@ async fn create(shared: &Shared, plan: Plan) -> Arc<Queue> {
         );
         attributes.insert("RedrivePolicy".to_owned(), policy);
     }
+    create_queue(shared, plan.name, &attributes).await
+}
+
+/// Asks one machine after the other until there is a queue of that name.
+async fn create_queue(
+    shared: &Shared,
+    name: &str,
+    attributes: &BTreeMap<String, String>,
+) -> Arc<Queue> {
     let mut machine = 0;
     loop {
         let command = CreateQueue {
             account: AccountId::DEFAULT.to_string(),
             region: Region::us_east_1().to_string(),
-            name: plan.name.to_owned(),
+            name: name.to_owned(),
             attributes: attributes.clone(),
             ..CreateQueue::default()
         };
@@ -227,7 +241,7 @@ async fn create(shared: &Shared, plan: Plan) -> Arc<Queue> {
             .await;
         match created {
             Some(Ok(Ok(queue))) => return queue,
-            other => event!(shared.trace, "no queue {} yet: {other:?}", plan.name),
+            other => event!(shared.trace, "no queue {name} yet: {other:?}"),
         }
         machine = (machine + 1) % shared.access.machines();
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;

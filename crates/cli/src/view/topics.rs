@@ -202,10 +202,10 @@ orders.fifo  FIFO  3              1
 orders, a standard topic of account 000000000000 in us-east-1
 made 100 s ago; 2 subscriptions, 1 wait to be confirmed, 0 were deleted
 
-protocol  endpoint            state      backlog  oldest  filter
-sqs       arn:q               confirmed  -        -       {\"a\":[1]}
+protocol  endpoint           state      backlog  oldest  filter
+sqs       arn:q              confirmed  -        -       {\"a\":[1]}
 https     https://a/\\u{1b}b  pending    4        61 s    -
-https     https://c           confirmed  ?        -       -
+https     https://c          confirmed  ?        -       -
 
 attribute    value
 DisplayName  Orders

@@ -31,14 +31,23 @@ def test_the_lines_for_another_language_are_those_that_run(language):
     assert wanted in source, wanted
 
 
-def test_the_python_of_the_page_on_topics_runs(endpoint, sns, sqs):
-    """Its topics and queues have names that no other test uses; they are deleted when it has run."""
-    program = "\n".join(blocks(ROOT / "docs/sns.md", "python"))
+# What the pages make, under names that no other test uses.
+PAGES_ON_TOPICS = {
+    "sns.md": (["orders", "steps.fifo"], ["billing", "worker.fifo"]),
+    "sns-queues.md": (["parcels"], ["parcel-log", "parcel-heavy", "parcel-lost"]),
+}
+
+
+@pytest.mark.parametrize("page", PAGES_ON_TOPICS)
+def test_the_python_of_the_pages_on_topics_runs(endpoint, sns, sqs, page):
+    """Its topics and queues are deleted when it has run."""
+    program = "\n".join(blocks(ROOT / "docs" / page, "python"))
     program = program.replace(ENDPOINT, repr(endpoint))
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
-    for name in ("orders", "steps.fifo"):
+    topics, queues = PAGES_ON_TOPICS[page]
+    for name in topics:
         sns.delete_topic(TopicArn=f"arn:aws:sns:us-east-1:000000000000:{name}")
-    for name in ("billing", "worker.fifo"):
+    for name in queues:
         sqs.delete_queue(QueueUrl=f"{endpoint}/000000000000/{name}")
     assert done.returncode == 0, done.stderr
 

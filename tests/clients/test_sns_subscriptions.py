@@ -176,12 +176,13 @@ def test_a_link_does_not_end_what_its_owner_confirmed(sns, sqs, topic, queue):
     receive_none(sqs, queue)
 
 
-def test_what_would_be_kept_and_not_done_is_refused(sns, sqs, topic, queue):
-    with refused("InvalidParameter", "does not filter"):
-        subscribe(sns, topic, arn_of(sqs, queue), FilterPolicy='{"kind": ["a"]}')
-    arn = subscribe(sns, topic, arn_of(sqs, queue))
-    with refused("InvalidParameter", "does not filter"):
-        sns.set_subscription_attributes(
-            SubscriptionArn=arn, AttributeName="FilterPolicy", AttributeValue='{"kind": ["a"]}'
-        )
-    assert "FilterPolicy" not in subscription_attributes(sns, arn)
+def test_what_would_be_kept_and_not_done_is_refused(sns, sqs, make_topic, fifo):
+    topic = make_topic(fifo=True)
+    replay = {"ReplayPolicy": '{"PointType": "Timestamp", "StartingPoint": "2026-01-01T00:00:00.000Z"}'}
+    with refused("InvalidParameter", "does not replay"):
+        subscribe(sns, topic, arn_of(sqs, fifo), **replay)
+    arn = subscribe(sns, topic, arn_of(sqs, fifo))
+    for name, value in replay.items():
+        with refused("InvalidParameter", "does not replay"):
+            sns.set_subscription_attributes(SubscriptionArn=arn, AttributeName=name, AttributeValue=value)
+    assert "ReplayPolicy" not in subscription_attributes(sns, arn)

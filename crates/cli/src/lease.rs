@@ -5,16 +5,16 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use serde_json::{Value, json};
 
-use crate::client::{Client, Error};
-use crate::cluster::{At, align, list, text};
+use crate::api::{Api, DYNAMODB, KINESIS, Who};
+use crate::client::Error;
+use crate::cluster::{At, align, list};
+use crate::words::in_words;
 
 /// The key by which every version of the library knows a lease.
 const LEASE_KEY: &str = "leaseKey";
-/// Pages of an answer that are asked for: a million leases at AWS's size of a page.
-const PAGES_MAX: u32 = 1_000;
 
 /// What can be asked.
 #[derive(Subcommand)]
@@ -48,27 +48,6 @@ Examples:
     },
 }
 
-/// Whose tables and streams, and where.
-#[derive(Args)]
-pub(crate) struct Who {
-    /// The region that the application uses.
-    #[arg(
-        long,
-        env = "AWS_REGION",
-        value_name = "REGION",
-        default_value = "us-east-1"
-    )]
-    region: String,
-    /// The access key that the application uses; it decides the account.
-    #[arg(
-        long,
-        env = "AWS_ACCESS_KEY_ID",
-        value_name = "KEY",
-        default_value = "any"
-    )]
-    access_key: String,
-}
-
 /// One lease.
 #[derive(Debug, PartialEq)]
 struct Lease {
@@ -96,7 +75,7 @@ pub(crate) async fn run(command: Command) -> Result<(), Error> {
 }
 
 async fn applications(at: &At, who: &Who) -> Result<String, Error> {
-    let mut tables = Api::connect(at, who, "DynamoDB_20120810", "1.0").await?;
+    let mut tables = Api::connect(at, who, DYNAMODB).await?;
     let names = tables
         .pages(
             "ListTables",
@@ -148,8 +127,8 @@ async fn leases(
     application: &str,
     stream: Option<&str>,
 ) -> Result<String, Error> {
-    let mut tables = Api::connect(at, who, "DynamoDB_20120810", "1.0").await?;
-    let mut streams = Api::connect(at, who, "Kinesis_20131202", "1.1").await?;
+    let mut tables = Api::connect(at, who, DYNAMODB).await?;
+    let mut streams = Api::connect(at, who, KINESIS).await?;
     let mut found = scan(&mut tables, application).await?;
     found.sort_by(|a, b| (&a.stream, &a.shard).cmp(&(&b.stream, &b.shard)));
     let mut rows = vec![
@@ -270,88 +249,6 @@ async fn behind_ms(streams: &mut Api, stream: &str, lease: &Lease) -> Result<Opt
     })))
 }
 
-/// Milliseconds for people.
-fn in_words(ms: u64) -> String {
-    match ms {
-        0 => "0".to_owned(),
-        1..=9_999 => format!("{ms} ms"),
-        10_000..=599_999 => format!("{} s", ms / 1_000),
-        600_000..=35_999_999 => format!("{} min", ms / 60_000),
-        _ => format!("{} h", ms / 3_600_000),
-    }
-}
-
-/// One of the APIs of a node, as the application calls it.
-struct Api {
-    client: Client,
-    target: &'static str,
-    content_type: String,
-    authorization: String,
-}
-
-impl Api {
-    async fn connect(
-        at: &At,
-        who: &Who,
-        target: &'static str,
-        version: &str,
-    ) -> Result<Self, Error> {
-        Ok(Self {
-            client: Client::connect(&at.endpoint).await?,
-            target,
-            content_type: format!("application/x-amz-json-{version}"),
-            // The account and the region are read from it; nothing is signed.
-            authorization: format!(
-                "AWS4-HMAC-SHA256 Credential={}/20260101/{}/any/aws4_request, SignedHeaders=host, Signature=0",
-                who.access_key, who.region
-            ),
-        })
-    }
-
-    async fn call(&mut self, action: &str, body: &Value) -> Result<Value, Error> {
-        let headers = [
-            ("x-amz-target", format!("{}.{action}", self.target)),
-            ("content-type", self.content_type.clone()),
-            ("authorization", self.authorization.clone()),
-        ];
-        let answer = self.client.post_with(&headers, &body.to_string()).await?;
-        let document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        if answer.status == 200 {
-            return Ok(document);
-        }
-        let said = ["message", "Message"]
-            .iter()
-            .find_map(|key| document[*key].as_str());
-        Err(Error::Answer(format!(
-            "{action} was answered {}: {} {}",
-            answer.status,
-            text(&document["__type"]),
-            said.unwrap_or_default()
-        )))
-    }
-
-    /// All of a list, page by page.
-    async fn pages(
-        &mut self,
-        action: &str,
-        mut request: Value,
-        items: &str,
-        last: &str,
-        start: &str,
-    ) -> Result<Vec<Value>, Error> {
-        let mut all = Vec::new();
-        for _ in 0..PAGES_MAX {
-            let answer = self.call(action, &request).await?;
-            all.extend(list(&answer[items]).cloned());
-            if answer[last].is_null() {
-                break;
-            }
-            request[start] = answer[last].clone();
-        }
-        Ok(all)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -381,13 +278,5 @@ mod tests {
             lease_of(&json!({ "leaseKey": { "S": "Leader" }, "ownerName": { "S": "w" } })),
             None
         );
-    }
-
-    #[test]
-    fn times_are_told_in_what_people_use() {
-        let told: Vec<String> = [0, 999, 59_000, 3_600_000, 90_000_000]
-            .map(in_words)
-            .to_vec();
-        assert_eq!(told, ["0", "999 ms", "59 s", "60 min", "25 h"]);
     }
 }

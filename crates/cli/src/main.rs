@@ -1,6 +1,8 @@
-//! The `levada` binary: `serve`, `cluster`, `lease`, `doctor`, `backup`, `restore`, `agent`, `kubernetes`, `bench`, `version`.
+//! The `levada` binary: `serve`, `cluster`, `queues`, `streams`, `topics`, `lease`, `doctor`, `backup`, `restore`, `agent`, `kubernetes`, `bench`,
+//! `version`.
 
 mod agent;
+mod api;
 mod backup;
 mod bench;
 mod client;
@@ -10,6 +12,8 @@ mod kubernetes;
 mod lease;
 mod place;
 mod s3;
+mod view;
+mod words;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -40,6 +44,7 @@ Examples:
   levada serve                                 one durable node on http://127.0.0.1:4566, data in ./levada-data
   levada serve --config /etc/levada.toml       a node of a cluster
   levada cluster status                        nodes, partitions, leaders, lag
+  levada queues list                           what waits in which queue, and for how long
   levada doctor                                what is wrong, and what to do
   aws --endpoint-url http://127.0.0.1:4566 sqs create-queue --queue-name orders";
 
@@ -64,6 +69,15 @@ docs/configuration.md describes every setting.")]
     /// Look at a cluster, and operate it.
     #[command(subcommand)]
     Cluster(cluster::Command),
+    /// What waits in queues, and which messages those are.
+    #[command(subcommand)]
+    Queues(view::queues::Command),
+    /// Streams, their shards, and the records in them.
+    #[command(subcommand)]
+    Streams(view::streams::Command),
+    /// Topics, who has subscribed to them, and what waits for whom.
+    #[command(subcommand)]
+    Topics(view::topics::Command),
     /// Who reads which shard of a stream, and how far behind.
     #[command(subcommand)]
     Lease(lease::Command),
@@ -125,6 +139,9 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve { config, tls } => return serve(config, &tls),
         Command::Cluster(command) => run(cluster::run(command)),
+        Command::Queues(command) => run(view::queues::run(command)),
+        Command::Streams(command) => run(view::streams::run(command)),
+        Command::Topics(command) => run(view::topics::run(command)),
         Command::Lease(command) => run(lease::run(command)),
         Command::Doctor(options) => return run(doctor::run(options)).unwrap_or_else(failed),
         Command::Kubernetes(command) => run(kubernetes::run(command)),

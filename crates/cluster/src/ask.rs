@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::broker::{Broker, REQUEST_TIMEOUT};
 use crate::core::Core;
 use crate::proposer::{NO_REPLICA, NOT_LEADER, UNKNOWN};
-use crate::{RouteError, stream, table};
+use crate::{RouteError, peek, stream, table};
 
 /// For how long one attempt may go unanswered before the leader is looked up again.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -32,6 +32,8 @@ pub(crate) enum Asked {
     Shard,
     /// A table.
     Table,
+    /// A queue.
+    Queue,
 }
 
 impl Asked {
@@ -46,6 +48,7 @@ impl Asked {
         match self {
             Self::Shard => Box::pin(stream::answer(core, method, partition, body)),
             Self::Table => Box::pin(table::answer(core, method, partition, body)),
+            Self::Queue => Box::pin(peek::answer(core, method, partition, body)),
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::broker::Broker;
 use crate::core::Core;
 use crate::messages::counts_here;
 use crate::proposer::{NO_REPLICA, NOT_LEADER, UNKNOWN, propose_at_leader};
-use crate::{backup, far, hearsay, hosting, leaders, method, proto, report, stream, table};
+use crate::{backup, far, hearsay, hosting, leaders, method, peek, proto, report, stream, table};
 
 /// Remote refusal: the node is not ready, or of another cluster.
 const NOT_A_MEMBER: u32 = 203;
@@ -91,6 +91,7 @@ impl PeerHandler for Handler {
                 method::READ_ITEMS | method::QUERY_TABLE | method::TABLE_SIZE => {
                     table::answer(&core, method, partition, body).await
                 }
+                method::LOOK | method::PEEK => peek::answer(&core, method, partition, body).await,
                 method::HAND_OVER => leaders::answer_hand_over(&core, partition, body).await,
                 other => Err(RemoteError::new(
                     MALFORMED,

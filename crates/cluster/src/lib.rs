@@ -37,6 +37,7 @@ mod method;
 mod moves;
 mod node;
 mod operations;
+mod peek;
 mod place;
 mod placement;
 mod placer;
@@ -70,6 +71,7 @@ pub use node::{
     ON_DEMAND_WINDOW_DEFAULT, PartitionStatus, StartError,
 };
 pub use operations::{OperationError, Operator};
+pub use peek::{DeadLetters, PEEKED_MAX, PartHolds, Peek, PeekedMessage, QueuePart};
 pub use queue::{Queue, QueueCounts, QueueSettings, ReceiveOptions, Received, ReceivedMessage};
 pub use report::{ClusterReport, NodeReport, PartitionReport};
 pub use standing::empty_directory;

@@ -10,6 +10,7 @@ use levada_engine::proto::{
     self, Command, DeleteResult, NewMessage, ReceiptRef, Receive, ReceiveOutcome, Record, Send,
     Sent, Tick, VisibilityResult, command, outcome,
 };
+use levada_replica::Group;
 use levada_rpc::Class;
 use levada_types::{PartitionId, QueueId, Receipt, Timestamp};
 use prost::Message as _;
@@ -354,14 +355,7 @@ pub(crate) async fn counts_here(
         // A new leader: what was committed before it may not be applied yet.
         group.wait_applied(index, Duration::from_secs(1)).await;
     }
-    let now = group.now();
-    if group.is_leader() && group.read(|p| p.next_due().is_some_and(|due| due <= now)) {
-        let tick = Command {
-            kind: Some(command::Kind::Tick(Tick {})),
-        };
-        // Without it the counts are those of a moment ago, which is what they are called.
-        let _ = route.writes.submit(tick, 0, Duration::from_secs(1)).await;
-    }
+    let_time_pass(&route, &group).await;
     group.read(|p| {
         p.queue(queue)
             .map_or_else(QueueCounts::default, |view| QueueCounts {
@@ -370,6 +364,18 @@ pub(crate) async fn counts_here(
                 delayed: view.counts.delayed,
             })
     })
+}
+
+/// At the leader: lets what is due take effect, as time does by itself a moment later.
+pub(crate) async fn let_time_pass(route: &Route, group: &Group) {
+    let now = group.now();
+    if group.is_leader() && group.read(|p| p.next_due().is_some_and(|due| due <= now)) {
+        let tick = Command {
+            kind: Some(command::Kind::Tick(Tick {})),
+        };
+        // Without it things are as they were a moment ago, which is what is promised.
+        let _ = route.writes.submit(tick, 0, Duration::from_secs(1)).await;
+    }
 }
 
 /// Resolves when the partition has had no healthy leader for [`RECEIVE_FAILOVER`].

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -240,9 +241,17 @@ async fn who_subscribes_at_one_node_gets_what_another_publishes_at_once() {
     // Who has unsubscribed gets nothing more, and a topic that is gone takes nothing more.
     let audience = brokers[0].audience(topic.row.topic).expect("the topic");
     let first = &audience.subscriptions[0].row;
+    let before = brokers[2].audience(topic.row.topic).expect("the topic");
+    let kept: Arc<AtomicU64> = before.kept().expect("it is new");
     let left = brokers[1].unsubscribe(topic.row.topic, first.number, 0);
     left.await.expect("a leader").expect("it is there");
     publish(&brokers[2], &topic, 99, "").await;
+    // What is kept of the topic goes from one version to the next.
+    let after = brokers[2].audience(topic.row.topic).expect("the topic");
+    assert!(after.topic.row.version > before.topic.row.version);
+    let still: Arc<AtomicU64> = after.kept().expect("of this type");
+    assert!(Arc::ptr_eq(&still, &kept));
+    assert_eq!(after.kept::<Arc<u64>>(), None, "it is of another type");
     let mut last = receive_all(&brokers[0], &queues[1], 1).await;
     assert_eq!(last.pop(), expected(&queues[1], 99..100).pop());
     let deleted = brokers[2].delete_topic(&topic).await;

@@ -39,7 +39,7 @@ use crate::turn::{
     CLAIM_MS_MAX, Claim, DEAD_LETTERS_PER_RECEIVE_MAX, DeadLetter, Received, Turn,
     beyond_twelve_hours,
 };
-use crate::view::Counts;
+use crate::view::{Counts, Waiting};
 
 /// A message in flight.
 #[derive(Clone, Debug)]
@@ -496,6 +496,21 @@ impl FifoQueue {
             .flat_map(|group| self.groups.claimable_below(group, end))
             .take(max)
             .collect()
+    }
+
+    /// Up to `max` ready messages from a position on, lowest first; those of a blocked group too.
+    pub(crate) fn waiting(&self, from: u64, max: usize) -> Vec<Waiting> {
+        let range = from..self.delay.visible_below();
+        let found = self.groups.waiting_in(range, max).into_iter();
+        let waiting = found.map(|position| {
+            let before = self.returned.get(&position);
+            Waiting {
+                position,
+                receive_count: before.map_or(0, |r| r.receive_count),
+                first_received_at: before.map_or(Timestamp::ZERO, |r| r.first_received_at),
+            }
+        });
+        waiting.collect()
     }
 
     /// Forgets the ready message at `position`, whose record stays live; `false` if it is not ready.

@@ -32,7 +32,7 @@ pub use known::{NotKnown, read_proposal};
 pub use partition::Partition;
 pub use snapshot::RestoreError;
 pub use transfer::{OutboxItem, OutboxKind, Shipment, partition_of_group};
-pub use view::{Counts, Location, LogSlice, QueueView, ShardView};
+pub use view::{Counts, Location, LogSlice, QueueView, ShardView, Waiting};
 
 pub mod proto {
     //! The commands of the log, compiled from `command.proto`, `tables.proto` and `topics.proto` in

@@ -35,7 +35,7 @@ use crate::turn::{
     CLAIM_MS_MAX, Claim, DEAD_LETTERS_PER_RECEIVE_MAX, DeadLetter, Received, Turn,
     beyond_twelve_hours,
 };
-use crate::view::Counts;
+use crate::view::{Counts, Waiting};
 use delayed::Delayed;
 use kept::KeptTimes;
 use lanes::{LaneId, Lanes};
@@ -347,6 +347,17 @@ impl StandardQueue {
     /// Up to `max` positions that `take` would take, lowest first.
     pub(crate) fn peek_ready(&self, max: usize) -> Vec<u64> {
         self.lanes.peek(max)
+    }
+
+    /// Up to `max` ready messages from a position on, lowest first.
+    pub(crate) fn waiting(&self, from: u64, max: usize) -> Vec<Waiting> {
+        let found = self.lanes.ready_from(from, max).into_iter();
+        let waiting = found.map(|(position, past)| Waiting {
+            position,
+            receive_count: past.receive_count,
+            first_received_at: past.first_received_at,
+        });
+        waiting.collect()
     }
 
     /// Forgets the ready message at `position`, whose record stays live; `false` if it is not

@@ -27,6 +27,8 @@ pub struct QueueView {
     pub counts: Counts,
     /// When the oldest ready message was sent, to about a second.
     pub oldest_ready_at: Option<Timestamp>,
+    /// Messages that it has ever taken: from one look at it to the next this tells their rate.
+    pub taken: u64,
     /// The claims that it may hold at one time are taken: a Receive answers `over_limit`
     /// (standard) or nothing (FIFO).
     pub in_flight_full: bool,
@@ -38,6 +40,17 @@ impl QueueView {
     pub fn claimable_now(&self) -> bool {
         self.claimable
     }
+}
+
+/// A message that waits: neither claimed nor delayed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Where it is in the queue's log.
+    pub position: u64,
+    /// How often it was received from this queue.
+    pub receive_count: u32,
+    /// When that happened first; zero if it did not.
+    pub first_received_at: Timestamp,
 }
 
 /// Where a message's payload is.

@@ -1,5 +1,7 @@
 //! Who calls, for which region, and by which host. Signatures are read here and not yet verified.
 
+use std::net::IpAddr;
+
 use http::{HeaderMap, HeaderValue, Uri, header};
 use levada_types::{AccountId, QueueArn, QueueName, Region};
 use levada_wire::{AwsError, sigv4};
@@ -20,6 +22,8 @@ pub(crate) struct Caller {
     pub(crate) is_signed: bool,
     host: Option<HeaderValue>,
     is_tls: bool,
+    /// Where the connection comes from; the node itself comes from nowhere.
+    address: Option<IpAddr>,
 }
 
 impl Caller {
@@ -29,6 +33,7 @@ impl Caller {
         headers: &HeaderMap,
         options: &GatewayOptions,
         is_tls: bool,
+        address: IpAddr,
     ) -> Result<Self, AwsError> {
         let signature = sigv4::parse(uri, headers)?;
         let is_signed = signature.is_some();
@@ -47,6 +52,7 @@ impl Caller {
             is_signed,
             host: headers.get(header::HOST).cloned().or_else(authority),
             is_tls,
+            address: Some(address),
         })
     }
 
@@ -58,6 +64,7 @@ impl Caller {
             is_signed: true,
             host: None,
             is_tls: false,
+            address: None,
         }
     }
 
@@ -75,6 +82,21 @@ impl Caller {
     /// and there are no other users yet.
     pub(crate) fn user_id(&self) -> String {
         self.account.to_string()
+    }
+
+    /// The ARN that policies know it by: that of its account's root.
+    pub(crate) fn arn(&self) -> String {
+        format!("arn:aws:iam::{}:root", self.account)
+    }
+
+    /// Whether it came by TLS.
+    pub(crate) const fn is_tls(&self) -> bool {
+        self.is_tls
+    }
+
+    /// Where it calls from, as far as that is known: IPv4 as such, whatever socket it came by.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        self.address.map(|address| address.to_canonical())
     }
 
     /// The ARN of a queue of this caller's.
@@ -113,7 +135,8 @@ mod tests {
         if let Some(host) = host {
             headers.insert(header::HOST, host.parse().unwrap());
         }
-        Caller::of(&"/".parse().unwrap(), &headers, &options(), false).unwrap()
+        let address = IpAddr::from([0, 0, 0, 0, 0, 0xffff, 0x7f00, 1]);
+        Caller::of(&"/".parse().unwrap(), &headers, &options(), false, address).unwrap()
     }
 
     #[test]
@@ -129,6 +152,12 @@ mod tests {
             (unsigned.account, unsigned.region.as_str()),
             (AccountId::DEFAULT, "us-east-1")
         );
+    }
+
+    #[test]
+    fn an_ipv4_address_is_one_on_any_socket() {
+        let address = caller(None, None).address();
+        assert_eq!(address, Some(IpAddr::from([127, 0, 0, 1])));
     }
 
     #[test]

@@ -256,8 +256,8 @@ impl Gateway {
         let longest = body_bytes_max(&head.headers);
         match body::collect(body, &self.bodies, longest).await {
             Ok(body) => {
-                let caller =
-                    Caller::of(&head.uri, &head.headers, &self.options, connection.is_tls());
+                let (headers, is_tls) = (&head.headers, connection.is_tls());
+                let caller = Caller::of(&head.uri, headers, &self.options, is_tls, peer.ip());
                 self.call(head, body, caller, &request_id, begun).await
             }
             Err(e) => {

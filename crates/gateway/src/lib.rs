@@ -7,6 +7,7 @@
 //!
 //! This crate is the only importer of the hyper server. It must not know openraft, sled or raft-engine.
 
+mod access;
 mod admin;
 mod answer;
 mod body;
@@ -37,5 +38,5 @@ pub use listener::{Listening, listen};
 pub use metrics::{ActionFigures, LATENCY_BOUNDS_MICROS, Outcome, RequestMetrics};
 pub use operate::AdminCallers;
 pub use sns::MessageSigner;
-pub use sqs::{EnsureQueueError, QueueDeclaration};
+pub use sqs::{EnsureQueueError, QueueDeclaration, shown_message};
 pub use tls::{Tls, TlsError, Validity};

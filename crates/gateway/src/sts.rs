@@ -8,7 +8,7 @@ use crate::caller::Caller;
 pub(crate) fn call(caller: &Caller, request: Request) -> Response {
     match request {
         Request::GetCallerIdentity => Response::GetCallerIdentity(GetCallerIdentityResponse {
-            arn: format!("arn:aws:iam::{}:root", caller.account),
+            arn: caller.arn(),
             user_id: caller.user_id(),
             account: caller.account.to_string(),
         }),

@@ -16,6 +16,7 @@ mod prometheus;
 mod serve;
 mod status;
 mod tls;
+mod views;
 
 pub use config::{Config, ConfigError};
 pub use logs::start_logs;

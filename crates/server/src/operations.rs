@@ -224,7 +224,7 @@ fn status_of(error: &OperationError) -> u16 {
     }
 }
 
-fn answer(status: u16, document: &Value) -> AdminAnswer {
+pub(crate) fn answer(status: u16, document: &Value) -> AdminAnswer {
     AdminAnswer {
         status,
         content_type: "application/json",
@@ -232,6 +232,6 @@ fn answer(status: u16, document: &Value) -> AdminAnswer {
     }
 }
 
-fn failed(status: u16, why: &str) -> AdminAnswer {
+pub(crate) fn failed(status: u16, why: &str) -> AdminAnswer {
     answer(status, &json!({ "error": why }))
 }

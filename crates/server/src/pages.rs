@@ -7,8 +7,9 @@ use std::time::Instant;
 use bytes::Bytes;
 use levada_cluster::Node;
 use levada_gateway::{Admin, Operation, RequestMetrics};
+use levada_types::AccountId;
 
-use crate::{operations, prometheus, status};
+use crate::{operations, prometheus, status, views};
 
 /// What the pages are made of.
 pub(crate) struct Pages {
@@ -16,16 +17,19 @@ pub(crate) struct Pages {
     node: RwLock<Option<Node>>,
     stopping: AtomicBool,
     requests: Arc<RequestMetrics>,
+    /// Of callers whose access key is no account.
+    account: AccountId,
     started: Instant,
 }
 
 impl Pages {
     /// Pages of a process that has just started.
-    pub(crate) fn new(requests: Arc<RequestMetrics>) -> Self {
+    pub(crate) fn new(requests: Arc<RequestMetrics>, account: AccountId) -> Self {
         Self {
             node: RwLock::new(None),
             stopping: AtomicBool::new(false),
             requests,
+            account,
             started: Instant::now(),
         }
     }
@@ -59,6 +63,9 @@ impl Pages {
 
 impl Admin for Pages {
     fn operate(&self, name: &str, body: Bytes) -> Operation {
+        if views::is_view(name) {
+            return views::look(self.with_node(Node::broker), self.account, name, body);
+        }
         let operator = self.with_node(|node| (node.operator(), node.status()));
         operations::operate(operator, name, body)
     }

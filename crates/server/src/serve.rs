@@ -79,7 +79,7 @@ pub async fn serve(config: Config) -> Result<Ending, ServeError> {
     let mut signals = Signals::new()?;
     process::raise_file_limit();
     let requests = Arc::new(RequestMetrics::default());
-    let pages = Arc::new(Pages::new(Arc::clone(&requests)));
+    let pages = Arc::new(Pages::new(Arc::clone(&requests), config.account));
     let gateway = Arc::new(Gateway::new(
         gateway_options(&config),
         pages.clone(),

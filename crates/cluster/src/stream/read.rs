@@ -13,7 +13,7 @@ use levada_types::{LogId, PartitionId, QueueId, Timestamp};
 use prost::Message as _;
 use tokio::time::Instant;
 
-use super::log_of;
+use super::{Stream, log_of};
 use crate::ask::{Asked, UNREADABLE};
 use crate::broker::Broker;
 use crate::core::Core;
@@ -27,6 +27,9 @@ const READ_TIMEOUT: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The least that counts of each record against the bytes of an answer.
 const RECORD_BYTES_MIN: usize = 32;
+
+/// Shards that are looked at together: each look may read a record from the disk.
+const LOOKED_AT_ONCE_MAX: usize = 64;
 
 /// What a read found.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -54,6 +57,8 @@ pub struct ShardEnds {
     pub since: u64,
     /// Bytes that it has ever taken, partition keys included.
     pub bytes_taken: u64,
+    /// When the last record arrived, if that was asked for, and can be read.
+    pub newest_at: Option<Timestamp>,
 }
 
 impl Broker {
@@ -162,10 +167,41 @@ impl Broker {
         let request = peer::ShardEndsRequest {
             log: shard.log,
             since: at.map(Timestamp::as_millis),
+            newest: false,
         };
+        self.ask_ends(shard, &request).await
+    }
+
+    /// The shard's ends, and when its last record arrived.
+    async fn look_at_shard(&self, shard: &ShardRow) -> Result<ShardEnds, RouteError> {
+        let request = peer::ShardEndsRequest {
+            log: shard.log,
+            since: None,
+            newest: true,
+        };
+        self.ask_ends(shard, &request).await
+    }
+
+    /// The same of every shard that users can see, by number; `None` of one whose leader does not answer.
+    pub async fn look_at_shards(&self, stream: &Stream) -> Vec<(ShardRow, Option<ShardEnds>)> {
+        let shards: Vec<ShardRow> = stream.shards().cloned().collect();
+        let mut looked = Vec::with_capacity(shards.len());
+        for some in shards.chunks(LOOKED_AT_ONCE_MAX) {
+            let asked = some.iter().map(|shard| self.look_at_shard(shard));
+            let ends = futures::future::join_all(asked).await;
+            looked.extend(some.iter().cloned().zip(ends.into_iter().map(Result::ok)));
+        }
+        looked
+    }
+
+    async fn ask_ends(
+        &self,
+        shard: &ShardRow,
+        request: &peer::ShardEndsRequest,
+    ) -> Result<ShardEnds, RouteError> {
         let partition = PartitionId(shard.partition);
         let reply = self
-            .ask_leader(Asked::Shard, partition, method::SHARD_ENDS, &request)
+            .ask_leader(Asked::Shard, partition, method::SHARD_ENDS, request)
             .await?;
         let reply = peer::ShardEndsReply::decode(reply).map_err(|_| RouteError::Unavailable)?;
         Ok(ShardEnds {
@@ -173,6 +209,7 @@ impl Broker {
             next: reply.next,
             since: reply.since,
             bytes_taken: reply.bytes_taken,
+            newest_at: reply.newest_at.map(Timestamp::from_millis),
         })
     }
 
@@ -269,11 +306,18 @@ async fn answer_ends(
         Some(at) => first_since(core, &group, log, Timestamp::from_millis(at)).await,
         None => next,
     };
+    let newest = (request.newest && horizon < next).then(|| next - 1);
+    let newest_at = match newest {
+        Some(newest) => core.reader.record(&group, log, newest).await,
+        None => None,
+    };
+    let newest_at = newest_at.map(|record| record.sent_at);
     let reply = peer::ShardEndsReply {
         horizon,
         next,
         since: since.clamp(horizon, next),
         bytes_taken,
+        newest_at,
     };
     Ok(reply.encode_to_vec().into())
 }

@@ -9,7 +9,7 @@
 //! Numbers of groups are reused and depend on history: they never leave this file's callers, and no
 //! snapshot shows them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// A group's place in the slab.
@@ -84,6 +84,27 @@ impl Groups {
         range: std::ops::Range<u64>,
     ) -> impl Iterator<Item = GroupNumber> + '_ {
         self.free.range(range).map(|(_, group)| *group)
+    }
+
+    /// Up to `max` waiting positions in the range, blocked or not, lowest first. Looks into the groups that begin before
+    /// the last of them and into no others.
+    pub(super) fn waiting_in(&self, range: std::ops::Range<u64>, max: usize) -> BTreeSet<u64> {
+        let mut found = BTreeSet::new();
+        for heads in [&self.free, &self.blocked] {
+            for (head, group) in heads.range(..range.end) {
+                if found.len() >= max && found.last().is_none_or(|last| last < head) {
+                    break;
+                }
+                let waiting = &self.get(*group).waiting;
+                let skipped = waiting.partition_point(|p| *p < range.start);
+                let here = waiting.range(skipped..).take(max);
+                found.extend(here.copied().take_while(|p| *p < range.end));
+                while found.len() > max {
+                    found.pop_last();
+                }
+            }
+        }
+        found
     }
 
     /// The group's name.

@@ -498,3 +498,28 @@ fn a_move_keeps_the_order_of_a_group() {
     );
     assert_eq!(bench.partition.peek_ready(queue, 9), [2, 4]);
 }
+
+#[test]
+fn what_waits_is_read_by_position_blocked_or_not() {
+    let mut bench = Bench::new();
+    for group in ["a", "b", "a", "c", "b"] {
+        bench.send(group);
+    }
+    assert_eq!(bench.receive(1), [1]);
+    let queue = QueueId(QUEUE);
+    let waiting = |bench: &Bench, from, max| -> Vec<(u64, u32)> {
+        let found = bench.partition.waiting(queue, from, max).into_iter();
+        found.map(|w| (w.position, w.receive_count)).collect()
+    };
+    assert_eq!(waiting(&bench, 1, 9), [(2, 0), (3, 0), (4, 0), (5, 0)]);
+    assert_eq!(waiting(&bench, 3, 2), [(3, 0), (4, 0)]);
+    assert!(waiting(&bench, 1, 0).is_empty());
+    bench.change(1, 1, 0);
+    assert_eq!(waiting(&bench, 0, 3), [(1, 1), (2, 0), (3, 0)]);
+    // A delay that is set now holds back what was sent a moment ago, too.
+    bench.configure(2, |config| config.delay_ms = 5_000);
+    assert!(waiting(&bench, 0, 9).is_empty());
+    assert_eq!(bench.counts(), (0, 0, 5));
+    bench.tick(20_000);
+    assert_eq!(waiting(&bench, 5, 9), [(5, 0)]);
+}

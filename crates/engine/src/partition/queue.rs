@@ -11,7 +11,7 @@ use crate::proto::{
 };
 use crate::standard::StandardQueue;
 use crate::turn::{Received, Turn};
-use crate::view::{Counts, QueueView};
+use crate::view::{Counts, QueueView, Waiting};
 
 /// The two kinds of index; they have the same methods.
 pub(super) enum Index {
@@ -136,6 +136,10 @@ impl Queue {
         index!(&self.index, peek_ready(max))
     }
 
+    pub(super) fn waiting(&self, from: u64, max: usize) -> Vec<Waiting> {
+        index!(&self.index, waiting(from, max))
+    }
+
     pub(super) fn view(&self) -> QueueView {
         let counts: Counts = index!(&self.index, counts());
         let in_flight_full = counts.in_flight >= self.config.in_flight_max;
@@ -145,6 +149,7 @@ impl Queue {
             fifo: self.config.fifo,
             counts,
             oldest_ready_at: oldest_ready.and_then(|p| self.log.time_of(p)),
+            taken: self.log.next_position() - 1,
             in_flight_full,
             claimable: !in_flight_full && index!(&self.index, has_claimable()),
         }

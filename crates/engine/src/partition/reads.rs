@@ -9,7 +9,7 @@ use crate::catalog::Catalog;
 use crate::effects::BlockRef;
 use crate::log::Log;
 use crate::transfer::OutboxItem;
-use crate::view::{Location, LogSlice, QueueView, ShardView};
+use crate::view::{Location, LogSlice, QueueView, ShardView, Waiting};
 
 impl Partition {
     /// Which partition this is.
@@ -113,6 +113,14 @@ impl Partition {
         self.queues
             .get(&queue)
             .map_or_else(Vec::new, |q| q.peek_ready(max))
+    }
+
+    /// Up to `max` messages of a queue that wait, from a position on, the lowest position first, which is about the order
+    /// of sending and not that of service. None if the queue has no part here. Reads the index only; see `locate`.
+    pub fn waiting(&self, queue: QueueId, from: u64, max: usize) -> Vec<Waiting> {
+        self.queues
+            .get(&queue)
+            .map_or_else(Vec::new, |queue| queue.waiting(from, max))
     }
 
     /// Every sealed block that holds something live, in order.

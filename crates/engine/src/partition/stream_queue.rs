@@ -57,6 +57,7 @@ impl Partition {
             fifo: false,
             counts,
             oldest_ready_at: None,
+            taken: 0,
             // Of one shard that is full, the receive tells.
             in_flight_full: false,
             claimable: counts.ready > 0,

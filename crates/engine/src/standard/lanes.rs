@@ -346,6 +346,32 @@ impl Lanes {
         positions
     }
 
+    /// Up to `max` ready messages from a position on, by position. Looks into the lanes that begin before the last of
+    /// them and into no others.
+    pub(super) fn ready_from(&self, from: u64, max: usize) -> BTreeMap<u64, Past> {
+        let mut found = BTreeMap::new();
+        let Some(tenants) = &self.tenants else {
+            self.plain.gather_from(from, max, &mut found);
+            return found;
+        };
+        for (lowest, lane) in &tenants.heads {
+            let last = found.last_key_value().map(|(position, _)| *position);
+            if found.len() >= max && last.is_none_or(|last| last < *lowest) {
+                break;
+            }
+            let of = tenants.lanes.get(lane).map(|of| &of.ready);
+            let of = if *lane == PLAIN {
+                Some(&self.plain)
+            } else {
+                of
+            };
+            if let Some(ready) = of {
+                ready.gather_from(from, max, &mut found);
+            }
+        }
+        found
+    }
+
     /// Ready messages in all lanes.
     pub(super) fn ready(&self) -> u64 {
         self.ready

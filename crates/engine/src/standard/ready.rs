@@ -119,6 +119,16 @@ impl Ranges {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         self.ranges.iter().map(|(first, end)| (*first, *end))
     }
+
+    /// Positions from `from` on.
+    pub(crate) fn positions_from(&self, from: u64) -> impl Iterator<Item = u64> + '_ {
+        let spanning = self.around(from).map(|(_, end)| (from, end));
+        let behind = self.ranges.range(from.saturating_add(1)..);
+        let ranges = spanning
+            .into_iter()
+            .chain(behind.map(|(first, end)| (*first, *end)));
+        ranges.flat_map(|(first, end)| first..end)
+    }
 }
 
 /// The ready messages of one lane.
@@ -170,6 +180,35 @@ impl Ready {
         let untouched = self.untouched.iter().flat_map(|(first, end)| first..end);
         self.returned.keys().copied().chain(untouched)
     }
+
+    /// Adds the messages from `from` on to `found`, of which the `max` lowest stay.
+    pub(super) fn gather_from(&self, from: u64, max: usize, found: &mut BTreeMap<u64, Past>) {
+        let returned = self.returned.range(from..).map(|(p, past)| (*p, *past));
+        let untouched = self.untouched.positions_from(from);
+        let untouched = untouched.map(|position| (position, Past::default()));
+        keep_lowest(returned, max, found);
+        keep_lowest(untouched, max, found);
+    }
+}
+
+/// Adds messages, which come by rising position, to those found; the `max` lowest stay.
+fn keep_lowest(
+    messages: impl Iterator<Item = (u64, Past)>,
+    max: usize,
+    found: &mut BTreeMap<u64, Past>,
+) {
+    for (position, past) in messages.take(max) {
+        if found.len() >= max {
+            if found
+                .last_key_value()
+                .is_none_or(|(last, _)| *last < position)
+            {
+                return;
+            }
+            found.pop_last();
+        }
+        found.insert(position, past);
+    }
 }
 
 #[cfg(test)]
@@ -196,5 +235,39 @@ mod tests {
             (Some(6), Some(7), None)
         );
         assert_eq!(r.len, 0);
+    }
+
+    #[test]
+    fn positions_are_read_from_the_middle_of_a_range() {
+        let mut r = Ranges::default();
+        r.add(1, 4);
+        r.add(6, 8);
+        let from = |position| r.positions_from(position).collect::<Vec<_>>();
+        assert_eq!(from(0), [1, 2, 3, 6, 7]);
+        assert_eq!(from(1), [1, 2, 3, 6, 7]);
+        assert_eq!(from(3), [3, 6, 7]);
+        assert_eq!(from(4), [6, 7]);
+        assert_eq!(from(7), [7]);
+        assert!(from(8).is_empty() && from(u64::MAX).is_empty());
+    }
+
+    #[test]
+    fn of_what_is_gathered_the_lowest_stay() {
+        let past = Past {
+            receive_count: 2,
+            first_received_at: Timestamp::from_millis(5),
+        };
+        let mut ready = Ready::default();
+        ready.untouched.add(10, 20);
+        ready.returned.insert(12_000, past);
+        ready.returned.insert(3, past);
+        let mut found = BTreeMap::from([(11_000, past)]);
+        ready.gather_from(1, 3, &mut found);
+        assert_eq!(found.keys().copied().collect::<Vec<_>>(), [3, 10, 11]);
+        assert_eq!((found[&3], found[&10]), (past, Past::default()));
+        found.clear();
+        ready.gather_from(19, 3, &mut found);
+        assert_eq!(found.keys().copied().collect::<Vec<_>>(), [19, 12_000]);
+        ready.gather_from(1, 0, &mut BTreeMap::new());
     }
 }

@@ -435,3 +435,39 @@ fn old_messages_do_not_keep_a_slot_for_those_that_came_and_went() {
     rig.send(2);
     assert!(!rig.p.blocks().is_empty());
 }
+
+#[test]
+fn what_waits_is_read_by_position_whatever_its_tenant_and_past() {
+    let mut rig = Rig::new(config(Q));
+    rig.send(2);
+    rig.send_all(vec![message("a", None), message("b", None)]);
+    rig.send_all(vec![message("a", Some(5_000)), message("a", None)]);
+    let claimed = rig.receive(2);
+    let taken: Vec<u64> = claimed.iter().map(|c| c.position).collect();
+    let waiting = |rig: &Rig, from, max| -> Vec<(u64, u32)> {
+        let found = rig.p.waiting(Q, from, max).into_iter();
+        found.map(|w| (w.position, w.receive_count)).collect()
+    };
+    let left: Vec<(u64, u32)> = [1, 2, 3, 4, 6]
+        .into_iter()
+        .filter(|position| !taken.contains(position))
+        .map(|position| (position, 0))
+        .collect();
+    assert_eq!(left.len(), 3);
+    assert_eq!(waiting(&rig, 0, 10), left);
+    // The delayed one is due, and the claims have ended.
+    rig.tick(30_000);
+    let of = |position| u32::from(taken.contains(&position));
+    let all: Vec<(u64, u32)> = (1..=6).map(|position| (position, of(position))).collect();
+    assert_eq!(waiting(&rig, 1, 10), all);
+    assert_eq!(waiting(&rig, 1, 4), all[..4]);
+    assert_eq!(waiting(&rig, 3, 2), all[2..4]);
+    assert!(waiting(&rig, 7, 10).is_empty() && waiting(&rig, 1, 0).is_empty());
+    let seen = rig.p.waiting(Q, taken[0], 1)[0];
+    assert_eq!(seen.first_received_at, Timestamp::from_millis(1_000_000));
+    assert!(rig.p.waiting(DLQ, 1, 10).is_empty(), "it has no part here");
+    assert_eq!(
+        (rig.counts(), rig.p.queue(Q).unwrap().taken),
+        ((6, 0, 0), 6)
+    );
+}

@@ -70,8 +70,7 @@ pub(super) async fn publish(
                 let mut outgoing = Vec::with_capacity(messages.len());
                 for message in messages {
                     let attributes = message.outgoing.attributes;
-                    let audience =
-                        filters::narrowed(&audience, attributes, &message.texts).await?;
+                    let audience = filters::narrowed(&audience, attributes, &message.texts).await?;
                     let to = recipients::of(cx.broker, &audience, attributes.len()).await?;
                     outgoing.push(addressed(cx, &audience.topic, message, to));
                 }

@@ -11,7 +11,9 @@ pub(super) async fn call(
     request: AddPermissionRequest,
 ) -> Result<Empty, Failure> {
     policy::change(cx, &request.queue_url, |policy, arn| {
-        request.add_to(policy, arn)
+        let changed = request.add_to(policy, arn)?;
+        policy::check(Some(&changed))?;
+        Ok(changed)
     })
     .await?;
     Ok(Empty {})

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use levada_cluster::{Broker, Queue};
+use levada_policy::iam::Outcome;
 use levada_types::{AccountId, QueueArn, QueueName};
-use levada_wire::sqs::{QueueAttributes, QueueFacts, SqsError, queue_url};
+use levada_wire::sqs::{Action, QueueAttributes, QueueFacts, SqsError, queue_url};
 
+use super::policy;
+use crate::access;
 use crate::caller::Caller;
 use crate::front::{Failure, Gateway};
 
@@ -14,11 +17,12 @@ pub(super) struct Context<'a> {
     pub(super) gateway: &'a Gateway,
     pub(super) broker: &'a Broker,
     pub(super) caller: &'a Caller,
+    /// What is asked for, as policies see it.
+    pub(super) action: Action,
 }
 
 impl Context<'_> {
-    /// The queue of a URL, if the caller owns it. Queues of other accounts are closed until queue
-    /// policies are obeyed.
+    /// The queue of a URL, if the caller's account owns it or the queue's policy lets the caller do this to it.
     pub(super) async fn queue(&self, url: &str) -> Result<Arc<Queue>, Failure> {
         if let Some(name) = queue_url::bare_name(url) {
             let (account, region) = (self.caller.account, &self.caller.region);
@@ -31,10 +35,44 @@ impl Context<'_> {
             .find_queue(account, &self.caller.region, &name)
             .await?;
         let queue = found.ok_or_else(SqsError::queue_does_not_exist)?;
-        if account != self.caller.account {
-            return Err(SqsError::access_denied(url).into());
+        if account == self.caller.account {
+            return Ok(queue);
         }
-        Ok(queue)
+        // Put aside, or every call would hold room for it.
+        match Box::pin(self.judge(queue)).await? {
+            (queue, Outcome::Allow) => Ok(queue),
+            (queue, outcome) => Err(self.access_denied(&queue, outcome).into()),
+        }
+    }
+
+    /// What the policy of a queue of another account says to this request, and the queue as it was when it said that.
+    pub(super) async fn judge(&self, queue: Arc<Queue>) -> Result<(Arc<Queue>, Outcome), Failure> {
+        let Some(action) = self.action.permission() else {
+            return Ok((queue, Outcome::NoMatch));
+        };
+        let outcome = self.policy_says(&queue, action);
+        if outcome == Outcome::Allow {
+            return Ok((queue, outcome));
+        }
+        // What was allowed through another node can be done at once through this one.
+        self.broker.catch_up_catalog().await?;
+        let (account, region) = (queue.account, &queue.region);
+        let found = self.broker.find_queue(account, region, &queue.name);
+        let queue = found.await?.ok_or_else(SqsError::queue_does_not_exist)?;
+        let outcome = self.policy_says(&queue, action);
+        Ok((queue, outcome))
+    }
+
+    fn policy_says(&self, queue: &Queue, action: Action) -> Outcome {
+        let policy = queue.attributes.get(policy::ATTRIBUTE).map(String::as_str);
+        let action = format!("sqs:{}", action.name());
+        let arn = arn_of(queue).to_string();
+        access::decide(policy, self.caller, &action, &arn, queue.account)
+    }
+
+    fn access_denied(&self, queue: &Queue, outcome: Outcome) -> SqsError {
+        let is_denied = outcome == Outcome::Deny;
+        SqsError::access_denied(&self.caller.arn(), self.action, &arn_of(queue), is_denied)
     }
 
     /// The same, as current as the catalog's leader has it: for actions that show a queue's attributes or change

@@ -8,7 +8,7 @@ use levada_types::QueueName;
 use levada_wire::sqs::{CreateQueueRequest, CreateQueueResponse, QueueAttributes, SqsError};
 
 use super::context::{Context, attributes_of};
-use super::{redrive, refusal};
+use super::{policy, redrive, refusal};
 use crate::front::Failure;
 
 pub(super) async fn call(
@@ -31,6 +31,7 @@ pub(super) async fn create(
         .parse()
         .map_err(|_| SqsError::queue_does_not_exist())?;
     let attributes = request.queue_attributes()?;
+    policy::check(attributes.policy.as_deref())?;
     redrive::check(cx, &cx.caller.queue_arn(name.clone()), &attributes).await?;
     let command = CreateQueue {
         account: cx.caller.account.to_string(),

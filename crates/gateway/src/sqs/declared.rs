@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use levada_types::{AccountId, Region};
-use levada_wire::sqs::{CreateQueueRequest, Request, SqsErrorKind};
+use levada_wire::sqs::{Action, CreateQueueRequest, Request, SqsErrorKind};
 use thiserror::Error;
 
 use super::context::Context;
@@ -59,6 +59,7 @@ impl Gateway {
             gateway: self,
             broker,
             caller: &caller,
+            action: Action::CreateQueue,
         };
         let checked = Request::CreateQueue(request.clone()).validate();
         checked.map_err(|e| EnsureQueueError::Refused(e.message.into_owned()))?;

@@ -1,5 +1,8 @@
 //! `GetQueueUrl`.
 
+use std::sync::Arc;
+
+use levada_policy::iam::Outcome;
 use levada_types::{AccountId, QueueName};
 use levada_wire::sqs::{GetQueueUrlRequest, GetQueueUrlResponse, SqsError};
 
@@ -16,10 +19,6 @@ pub(super) async fn call(
             .parse::<AccountId>()
             .map_err(|_| SqsError::queue_does_not_exist())?,
     };
-    // Whether a queue of another account exists is nobody's business until policies are obeyed.
-    if owner != cx.caller.account {
-        return Err(SqsError::queue_does_not_exist().into());
-    }
     let name: QueueName = request
         .queue_name
         .parse()
@@ -29,6 +28,13 @@ pub(super) async fn call(
         .find_queue(owner, &cx.caller.region, &name)
         .await?;
     let queue = found.ok_or_else(SqsError::queue_does_not_exist)?;
+    if owner != cx.caller.account {
+        let (_, outcome) = cx.judge(Arc::clone(&queue)).await?;
+        // To whom its policy does not open it, a queue of another account is not there.
+        if outcome != Outcome::Allow {
+            return Err(SqsError::queue_does_not_exist().into());
+        }
+    }
     Ok(GetQueueUrlResponse {
         queue_url: cx.url(queue.account, &queue.name),
     })

@@ -29,11 +29,13 @@ mod remove_permission;
 mod send_message;
 mod send_message_batch;
 mod set_queue_attributes;
+mod shown;
 mod start_message_move_task;
 mod tag_queue;
 mod untag_queue;
 
 pub use declared::{EnsureQueueError, QueueDeclaration};
+pub use shown::shown_message;
 
 use levada_wire::sqs::{Request, Response};
 
@@ -52,6 +54,7 @@ pub(crate) async fn call(
         gateway,
         broker: gateway.broker()?,
         caller,
+        action: request.action(),
     };
     match request {
         Request::SendMessage(r) => send_message::call(&cx, r).await.map(Response::SendMessage),

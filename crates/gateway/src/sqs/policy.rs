@@ -1,6 +1,7 @@
-//! Edits of a queue's policy. Called by `AddPermission` and `RemovePermission`.
+//! A queue's policy: whether one is a policy, and how `AddPermission` and `RemovePermission` edit it.
 
 use levada_engine::proto::CatalogRefusal;
+use levada_policy::iam::Policy;
 use levada_types::QueueArn;
 use levada_wire::sqs::SqsError;
 
@@ -9,7 +10,22 @@ use super::refusal;
 use crate::front::Failure;
 use crate::limits::CHANGE_ATTEMPTS_MAX;
 
-const ATTRIBUTE: &str = "Policy";
+/// Where a queue has its policy.
+pub(super) const ATTRIBUTE: &str = "Policy";
+
+/// Refuses what would never be understood, and so never open anything. AWS does not say why; we do.
+pub(super) fn check(policy: Option<&str>) -> Result<(), SqsError> {
+    let Some(text) = policy else {
+        return Ok(());
+    };
+    match Policy::parse(text) {
+        Ok(_) => Ok(()),
+        Err(reason) => Err(SqsError::invalid_attribute_value_because(
+            ATTRIBUTE,
+            &reason.to_string(),
+        )),
+    }
+}
 
 /// Changes the policy of the queue at `url`. `edit` may be asked more than once: it is tried anew when
 /// somebody else changed the queue meanwhile.

@@ -3,7 +3,7 @@
 use levada_wire::sqs::{Empty, SetQueueAttributesRequest};
 
 use super::context::{Context, arn_of, attributes_of};
-use super::{redrive, refusal};
+use super::{policy, redrive, refusal};
 use crate::front::Failure;
 
 pub(super) async fn call(
@@ -13,6 +13,7 @@ pub(super) async fn call(
     let queue = cx.current_queue(&request.queue_url).await?;
     let changes = request.queue_attributes(queue.settings.fifo)?;
     attributes_of(&queue).with(&changes).check_together()?;
+    policy::check(changes.policy.as_deref())?;
     redrive::check(cx, &arn_of(&queue), &changes).await?;
     let changed = cx
         .broker

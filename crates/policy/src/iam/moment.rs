@@ -1,4 +1,4 @@
-//! Moments, as conditions on dates write them: ISO 8601, or seconds since 1970.
+//! Moments, as conditions on dates write them: ISO 8601, or seconds since 1970; and as ISO 8601 writes them.
 
 /// Milliseconds since 1970, if it is a moment.
 pub(super) fn moment_ms(text: &str) -> Option<i64> {
@@ -101,6 +101,26 @@ fn days(year: i64, month: i64, day: i64) -> Option<i64> {
     Some(before_year + (153 * month + 2) / 5 + day - 1 - 719_468)
 }
 
+/// `2026-11-28T04:00:00Z`: a moment of a year from 0 on, to the second that it is in.
+pub(super) fn written(moment_ms: i64) -> String {
+    let (days, ms) = (moment_ms.div_euclid(DAY_MS), moment_ms.rem_euclid(DAY_MS));
+    // Counted from March of the year 0, as in `days`; the calendar repeats after 400 years of 146097 days.
+    let days = days + 719_468;
+    let (cycle, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (year, month) = if month < 10 {
+        (cycle * 400 + year, month + 3)
+    } else {
+        (cycle * 400 + year + 1, month - 9)
+    };
+    let secs = ms / 1_000;
+    let (hours, minutes, secs) = (secs / 3_600, secs / 60 % 60, secs % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{secs:02}Z")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,6 +169,8 @@ mod tests {
                 for day in 1..=31 {
                     if let Some(found) = days(year, month, day) {
                         assert_eq!(found, expected, "{year} {month} {day}");
+                        let text = written(found * DAY_MS + 86_399_999);
+                        assert_eq!(text, format!("{year:04}-{month:02}-{day:02}T23:59:59Z"));
                         expected += 1;
                     }
                 }

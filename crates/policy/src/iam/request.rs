@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::moment;
+
 /// A request, as far as policies look at it.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
@@ -55,6 +57,13 @@ impl Context {
     /// Makes a key known that has no values, as a list that is empty.
     pub fn insert_empty(&mut self, key: &str) {
         self.values.entry(key.to_lowercase()).or_default();
+    }
+
+    /// What time it is, in milliseconds since 1970: `aws:CurrentTime` and `aws:EpochTime`.
+    pub fn insert_now(&mut self, now_ms: u64) {
+        let now_ms = i64::try_from(now_ms).unwrap_or(i64::MAX);
+        self.insert("aws:CurrentTime", moment::written(now_ms));
+        self.insert("aws:EpochTime", (now_ms / 1_000).to_string());
     }
 
     /// The values of a key that is in lower case, if the key is known.

@@ -1,6 +1,6 @@
 //! Operators of conditions: "IAM JSON policy elements: Condition operators", "Single-valued vs. multivalued context keys".
 
-use levada_policy::iam::Outcome;
+use levada_policy::iam::{Caller, Context, Outcome, Policy, Request};
 use serde_json::{Value, json};
 
 use crate::support::{check, outcome};
@@ -180,6 +180,36 @@ fn dates() {
             &[json!("2026")],
         ),
     ]);
+}
+
+#[test]
+fn the_time_of_a_request() {
+    let mut context = Context::new();
+    context.insert_now(1_795_867_200_999);
+    let request = Request {
+        caller: Caller::Anonymous,
+        action: "sqs:SendMessage",
+        resource: crate::support::QUEUE,
+        context: &context,
+    };
+    for (condition, wanted) in [
+        (
+            json!({"DateEquals": {"aws:CurrentTime": "2026-11-28T12:00:00Z"}}),
+            Outcome::Allow,
+        ),
+        (
+            json!({"DateLessThan": {"aws:CurrentTime": "2026-11-28T12:00:00Z"}}),
+            Outcome::NoMatch,
+        ),
+        (
+            json!({"NumericEquals": {"aws:EpochTime": "1795867200"}}),
+            Outcome::Allow,
+        ),
+    ] {
+        let text = crate::support::policy_of(&json!({"Condition": condition}));
+        let policy = Policy::parse(&text).expect("a policy");
+        assert_eq!(policy.evaluate(&request).outcome, wanted, "{text}");
+    }
 }
 
 #[test]

@@ -366,7 +366,7 @@ mod tests {
     #[test]
     fn a_message_is_laid_out_as_documented() {
         let none = MessageAttributeMap::new();
-        let envelope = notification(&none).envelope(BASE, Some(Some(&SIGNATURE)));
+        let envelope = notification(&none).envelope(BASE, Some(&SIGNATURE));
         assert_eq!(
             text(envelope.body(SUBSCRIPTION)),
             r#"{
@@ -433,9 +433,7 @@ mod tests {
             subject: Some(message),
             ..notification(&attributes)
         };
-        let body = sent
-            .envelope(BASE, Some(Some(&SIGNATURE)))
-            .body(SUBSCRIPTION);
+        let body = sent.envelope(BASE, Some(&SIGNATURE)).body(SUBSCRIPTION);
         let read: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(read["Message"], message);
         assert_eq!(read["Subject"], message);

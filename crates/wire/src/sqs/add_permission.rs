@@ -11,23 +11,6 @@ use crate::protocol::json;
 const LABEL_LEN_MAX: usize = 80;
 /// Actions that one statement of a queue's policy may name.
 const ACTIONS_MAX: usize = 7;
-/// What a permission can name. Batches are allowed with the action that they are many of.
-const GRANTABLE: &[Action] = &[
-    Action::SendMessage,
-    Action::ReceiveMessage,
-    Action::DeleteMessage,
-    Action::ChangeMessageVisibility,
-    Action::GetQueueAttributes,
-    Action::GetQueueUrl,
-    Action::ListDeadLetterSourceQueues,
-    Action::PurgeQueue,
-];
-/// What cannot be named because its plain form stands for it.
-const BATCHES: &[Action] = &[
-    Action::SendMessageBatch,
-    Action::DeleteMessageBatch,
-    Action::ChangeMessageVisibilityBatch,
-];
 
 /// Adds a statement to a queue's policy.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -91,13 +74,15 @@ impl Shape for AddPermissionRequest {
 }
 
 fn check_action(name: &str) -> Result<(), SqsError> {
-    let reason = match Action::from_name(name) {
-        _ if name == "*" => return Ok(()),
-        Some(action) if GRANTABLE.contains(&action) => return Ok(()),
-        Some(action) if !BATCHES.contains(&action) => {
-            "Only the queue owner is allowed to invoke this action."
-        }
-        _ => "Please refer to the appropriate WSDL for a list of valid actions.",
+    if name == "*" {
+        return Ok(());
+    }
+    let action = Action::from_name(name);
+    let reason = match action.map(Action::permission) {
+        Some(permission) if permission == action => return Ok(()),
+        Some(None) => "Only the queue owner is allowed to invoke this action.",
+        // A batch, for which its plain form stands.
+        Some(Some(_)) | None => "Please refer to the appropriate WSDL for a list of valid actions.",
     };
     Err(SqsError::invalid_value(
         format_args!("SQS:{name}"),

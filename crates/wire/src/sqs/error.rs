@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use levada_types::QueueArn;
+
 use crate::error::{AwsError, Fault};
 
 macro_rules! kinds {
@@ -209,12 +211,26 @@ impl SqsError {
         )
     }
 
-    /// A policy forbids `action` on `resource`.
-    pub fn access_denied(resource: &str) -> Self {
-        Self::new(
-            SqsErrorKind::AccessDenied,
-            format!("Access to the resource {resource} is denied."),
-        )
+    /// No statement of a queue's policy allows an action to a principal of another account, or one denies it. The words are
+    /// those that AWS was seen to use, the action in lower case.
+    pub fn access_denied(
+        principal: &str,
+        action: super::Action,
+        queue: &QueueArn,
+        is_denied: bool,
+    ) -> Self {
+        // A batch is called by what it is many of.
+        let action = action.permission().unwrap_or(action);
+        let action = action.name().to_ascii_lowercase();
+        let why = if is_denied {
+            "with an explicit deny in a resource-based policy".to_owned()
+        } else {
+            format!("because no resource-based policy allows the sqs:{action} action")
+        };
+        let message = format!(
+            "User: {principal} is not authorized to perform: sqs:{action} on resource: {queue} {why}"
+        );
+        Self::new(SqsErrorKind::AccessDenied, message)
     }
 
     /// No attribute of that name.

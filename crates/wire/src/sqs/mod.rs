@@ -17,6 +17,7 @@ pub mod digest;
 mod error;
 mod get_queue_attributes;
 mod get_queue_url;
+mod grantable;
 mod list_dead_letter_source_queues;
 mod list_message_move_tasks;
 mod list_queue_tags;

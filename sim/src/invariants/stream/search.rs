@@ -1,6 +1,6 @@
 //! The end of a shard is behind everything that was acknowledged or read before it was asked for, and a search by time
 //! finds the first record that came at that time or later: whoever begins there has missed nothing, and sees no older
-//! one.
+//! one of those that were there.
 
 use std::collections::BTreeMap;
 
@@ -69,7 +69,10 @@ impl Invariant for Search {
                     return Ok(());
                 };
                 let missed = arrived.range(..since).find(|(_, came)| *came >= since_ms);
-                let older = arrived.range(since..).find(|(_, came)| *came < since_ms);
+                // Behind `next` it is what came while the answer was on its way, and the time may be yet to come.
+                let older = arrived
+                    .range(since..next)
+                    .find(|(_, came)| *came < since_ms);
                 if let Some((position, came)) = missed.or(older) {
                     return Err(format!(
                         "what came to shard {shard} since {since_ms} was told to begin at {since}, and {position} came at {came}"

@@ -1,0 +1,217 @@
+//! `levada topics`: topics, who has subscribed to them, and what waits for each subscription.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::{UNKNOWN, UNKNOWN_MEANS, age, ago, ask, figure, heads, pages, shown};
+use crate::api::{PAGES_MAX, Who};
+use crate::client::Error;
+use crate::cluster::{At, align, list, text};
+use crate::words::one_line;
+
+/// Characters of an endpoint that people are shown.
+const ENDPOINT_CHARS_MAX: usize = 100;
+/// Characters of a filter, or of an attribute, that people are shown.
+const VALUE_CHARS_MAX: usize = 200;
+
+/// What can be asked of topics.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Every topic, and how many have subscribed to it.
+    #[command(after_help = "\
+Examples:
+  levada topics list
+  AWS_REGION=eu-west-1 levada topics list --json")]
+    List {
+        #[command(flatten)]
+        at: At,
+        #[command(flatten)]
+        who: Who,
+    },
+    /// One topic: its subscriptions, whether they are confirmed, their filters, and what waits for them.
+    #[command(after_help = "\
+Examples:
+  levada topics show orders
+  levada topics show orders --json | jq '.subscriptions[] | select(.backlog > 100)'
+
+What is for a queue goes there at once, and has no backlog here: look at the queue.")]
+    Show {
+        /// The topic's name.
+        name: String,
+        #[command(flatten)]
+        at: At,
+        #[command(flatten)]
+        who: Who,
+    },
+}
+
+/// Runs a command.
+pub(crate) async fn run(command: Command) -> Result<(), Error> {
+    let out = match command {
+        Command::List { at, who } => {
+            let document = pages(&at, &who, "topics", &json!({})).await?;
+            shown(&at, &document, table)
+        }
+        Command::Show { name, at, who } => {
+            let document = whole(&at, &who, &name).await?;
+            shown(&at, &document, page)
+        }
+    };
+    std::io::stdout().write_all(out.as_bytes())?;
+    Ok(())
+}
+
+/// A topic with all of its subscriptions, which are asked for page by page.
+async fn whole(at: &At, who: &Who, name: &str) -> Result<Value, Error> {
+    let mut document = Value::Null;
+    let mut subscriptions = Vec::new();
+    let mut after = Value::Null;
+    for _ in 0..PAGES_MAX {
+        let question = json!({ "name": name, "after": after });
+        document = ask(at, who, "topics/show", question).await?;
+        subscriptions.extend(list(&document["subscriptions"]).cloned());
+        after = document["after"].take();
+        if after.is_null() {
+            break;
+        }
+    }
+    document["subscriptions"] = json!(subscriptions);
+    if let Some(document) = document.as_object_mut() {
+        document.remove("after");
+    }
+    Ok(document)
+}
+
+fn table(document: &Value) -> String {
+    let mut rows = vec![heads(["topic", "kind", "subscriptions", "pending"])];
+    rows.extend(list(&document["topics"]).map(|topic| {
+        vec![
+            text(&topic["name"]),
+            kind(topic).to_owned(),
+            text(&topic["confirmed"]),
+            text(&topic["pending"]),
+        ]
+    }));
+    let mut out = String::new();
+    align(&mut out, &rows);
+    out
+}
+
+fn kind(topic: &Value) -> &'static str {
+    if topic["fifo"] == true {
+        "FIFO"
+    } else {
+        "standard"
+    }
+}
+
+fn page(document: &Value) -> String {
+    let mut out = String::new();
+    // Writing to a String does not fail.
+    let _ = writeln!(
+        out,
+        "{}, a {} topic of account {} in {}",
+        text(&document["name"]),
+        kind(document),
+        text(&document["account"]),
+        text(&document["region"])
+    );
+    let made = ago(document, &document["created_at_ms"]).unwrap_or_default();
+    let _ = writeln!(
+        out,
+        "made {made}; {} subscriptions, {} wait to be confirmed, {} were deleted",
+        document["confirmed"], document["pending"], document["deleted"]
+    );
+    let mut rows = vec![heads([
+        "protocol", "endpoint", "state", "backlog", "oldest", "filter",
+    ])];
+    rows.extend(list(&document["subscriptions"]).map(|subscription| {
+        let is_confirmed = subscription["confirmed"] == true;
+        let backlog = if subscription["is_pushed"] == true {
+            figure(&subscription["backlog"])
+        } else {
+            "-".to_owned()
+        };
+        vec![
+            one_line(&text(&subscription["protocol"]), ENDPOINT_CHARS_MAX),
+            one_line(&text(&subscription["endpoint"]), ENDPOINT_CHARS_MAX),
+            if is_confirmed { "confirmed" } else { "pending" }.to_owned(),
+            backlog,
+            age(&subscription["oldest_age_ms"]),
+            one_line(&text(&subscription["filter"]), VALUE_CHARS_MAX),
+        ]
+    }));
+    if rows.len() > 1 {
+        out.push('\n');
+        align(&mut out, &rows);
+    }
+    for (head, key) in [("attribute", "attributes"), ("tag", "tags")] {
+        let values: Vec<(&String, &Value)> =
+            document[key].as_object().into_iter().flatten().collect();
+        if values.is_empty() {
+            continue;
+        }
+        let mut rows = vec![heads([head, "value"])];
+        rows.extend(values.into_iter().map(|(name, value)| {
+            vec![
+                one_line(name, VALUE_CHARS_MAX),
+                one_line(&text(value), VALUE_CHARS_MAX),
+            ]
+        }));
+        out.push('\n');
+        align(&mut out, &rows);
+    }
+    if rows.iter().flatten().any(|cell| cell == UNKNOWN) {
+        out.push_str(UNKNOWN_MEANS);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_read_as_a_table() {
+        let document = json!({ "topics": [{ "name": "orders.fifo", "fifo": true, "confirmed": 3, "pending": 1 }]});
+        let expected = "\
+topic        kind  subscriptions  pending
+orders.fifo  FIFO  3              1
+";
+        assert_eq!(table(&document), expected);
+    }
+
+    #[test]
+    fn a_topic_reads_as_a_page() {
+        let document = json!({
+            "name": "orders", "fifo": false, "account": "000000000000", "region": "us-east-1", "at_ms": 100_000,
+            "created_at_ms": 0, "confirmed": 2, "pending": 1, "deleted": 0, "attributes": { "DisplayName": "Orders" }, "tags": {},
+            "subscriptions": [
+                { "protocol": "sqs", "endpoint": "arn:q", "confirmed": true, "is_pushed": false, "backlog": null,
+                  "oldest_age_ms": null, "filter": "{\"a\":[1]}" },
+                { "protocol": "https", "endpoint": "https://a/\u{1b}b", "confirmed": false, "is_pushed": true, "backlog": 4,
+                  "oldest_age_ms": 61_000, "filter": null },
+                { "protocol": "https", "endpoint": "https://c", "confirmed": true, "is_pushed": true, "backlog": null,
+                  "oldest_age_ms": null, "filter": null },
+            ],
+        });
+        let expected = "\
+orders, a standard topic of account 000000000000 in us-east-1
+made 100 s ago; 2 subscriptions, 1 wait to be confirmed, 0 were deleted
+
+protocol  endpoint            state      backlog  oldest  filter
+sqs       arn:q               confirmed  -        -       {\"a\":[1]}
+https     https://a/\\u{1b}b  pending    4        61 s    -
+https     https://c           confirmed  ?        -       -
+
+attribute    value
+DisplayName  Orders
+
+? The leader of a partition does not answer; `levada cluster status` shows which.
+";
+        assert_eq!(page(&document), expected);
+    }
+}

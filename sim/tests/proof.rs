@@ -83,6 +83,7 @@ fn nodes_that_answer_before_they_sync_are_found_by_what_was_acknowledged_and_is_
         "broken: an acknowledged record is read at its sequence number: ",
         "broken: an acknowledged lease is there in the end: ",
         "broken: what is known of a lease is shown from then on: ",
+        "broken: what was published arrives where it was addressed to: ",
     ] {
         assert!(found.contains(promise), "{found}");
     }

@@ -208,11 +208,10 @@ impl Mailer {
             .parse()
             .map_err(|error| format!("{} is no mail address: {error}", mail.to))?;
         // Who chose the name chooses no header.
-        let name = mail.from_name.as_ref().map(|name| {
-            name.chars()
-                .filter(|c| !c.is_control())
-                .collect::<String>()
-        });
+        let name = mail
+            .from_name
+            .as_ref()
+            .map(|name| name.chars().filter(|c| !c.is_control()).collect::<String>());
         Message::builder()
             .from(Mailbox::new(name, self.from.clone()))
             .to(Mailbox::new(None, to))

@@ -429,12 +429,18 @@ mod tests {
     async fn a_name_is_looked_up_and_its_bad_addresses_are_left_out() {
         let guard = Guard::default();
         let refused = guard.resolve("localhost", 80, Origin::User).await;
-        assert!(matches!(refused, Err(NoAddress::Refused { .. })), "{refused:?}");
+        assert!(
+            matches!(refused, Err(NoAddress::Refused { .. })),
+            "{refused:?}"
+        );
         let by_operator = guard.resolve("localhost", 80, Origin::Operator).await;
         assert!(by_operator.unwrap().iter().all(|at| at.ip().is_loopback()));
         let literal = guard.resolve("[::1]", 80, Origin::User).await;
         assert!(matches!(literal, Err(NoAddress::Refused { .. })));
-        let mixed = vec!["10.0.0.1:80".parse().unwrap(), "1.1.1.1:80".parse().unwrap()];
+        let mixed = vec![
+            "10.0.0.1:80".parse().unwrap(),
+            "1.1.1.1:80".parse().unwrap(),
+        ];
         let admitted = guard.admit("h", mixed, Origin::User).unwrap();
         assert_eq!(admitted, ["1.1.1.1:80".parse().unwrap()]);
         let none = guard.admit("h", Vec::new(), Origin::User);

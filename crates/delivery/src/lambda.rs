@@ -91,16 +91,14 @@ impl Invocation {
         let Some(path) = path(&self.function_arn) else {
             return Report::never(None, "the endpoint is not the ARN of a function");
         };
-        let endpoint = base.with_path(base.path_and_query().trim_end_matches('/').to_owned() + &path);
+        let endpoint =
+            base.with_path(base.path_and_query().trim_end_matches('/').to_owned() + &path);
         let mut headers = HeaderMap::new();
         headers.insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/json"),
         );
-        headers.insert(
-            "x-amz-invocation-type",
-            HeaderValue::from_static("Event"),
-        );
+        headers.insert("x-amz-invocation-type", HeaderValue::from_static("Event"));
         let called = client.call(Call {
             endpoint: &endpoint,
             origin: Origin::Operator,
@@ -149,7 +147,12 @@ mod tests {
         assert_eq!(path(arn).as_deref(), Some(plain));
         let qualified = format!("{plain}?Qualifier=%24LATEST");
         assert_eq!(path(&format!("{arn}:$LATEST")), Some(qualified));
-        for bad in ["", "my-fun", "arn:aws:sqs:r:1:function:x", "arn:aws:lambda:r:1:function:"] {
+        for bad in [
+            "",
+            "my-fun",
+            "arn:aws:sqs:r:1:function:x",
+            "arn:aws:lambda:r:1:function:",
+        ] {
             assert_eq!(path(bad), None, "{bad}");
         }
     }

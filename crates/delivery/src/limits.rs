@@ -8,8 +8,9 @@ pub const ATTEMPT_TIME_MAX: Duration = Duration::from_secs(15);
 pub const SOCKET_WAIT_MAX: Duration = Duration::from_secs(20);
 /// When an attempt that got no socket is made again.
 pub const SOCKET_BUSY_DELAY: Duration = Duration::from_secs(5);
-/// An inbox's claims must hold for no less: a wait for a socket, an attempt, a second one after a credential was renewed,
-/// and the word that it is over.
+/// The whole of a delivery: waits for sockets, a credential that is fetched or renewed, and the requests.
+pub const DELIVERY_TIME_MAX: Duration = Duration::from_secs(50);
+/// An inbox's claims must hold for no less: a delivery, and the word that it is over.
 pub const CLAIM_TIME_MIN: Duration = Duration::from_secs(60);
 /// What is read of an answer. The rest is not read, and its connection is closed.
 pub const ANSWER_BYTES_MAX: usize = 64 * 1024;

@@ -200,10 +200,7 @@ impl SmsGateway {
         if let Some(content_type) = content_type
             && !headers.contains_key(header::CONTENT_TYPE)
         {
-            headers.insert(
-                header::CONTENT_TYPE,
-                HeaderValue::from_static(content_type),
-            );
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         }
         let called = client.call(Call {
             endpoint: &endpoint,

@@ -19,7 +19,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use self::pace::Pace;
-use crate::limits::{CLAIM_MAX, IN_FLIGHT_MAX, INBOX_PAUSE, SETTLE_TRIES, SHUTDOWN_GRACE};
+use crate::limits::{
+    CLAIM_MAX, DELIVERY_TIME_MAX, IN_FLIGHT_MAX, INBOX_PAUSE, SETTLE_TRIES, SHUTDOWN_GRACE,
+};
 use crate::report::{Report, Verdict};
 use crate::schedule::{GiveUp, Next};
 use crate::sockets::Standing;
@@ -319,17 +321,22 @@ where
 {
     async fn make(self) -> Verdict {
         let _counted = Counted::new(&self.status);
+        let delivery = self.courier.deliver(&self.claimed.message, self.standing);
         let report = tokio::select! {
             biased;
-            report = self.courier.deliver(&self.claimed.message, self.standing) => Some(report),
+            report = tokio::time::timeout(DELIVERY_TIME_MAX, delivery) => Some(report),
             () = self.abandon.cancelled() => None,
         };
         let Some(report) = report else {
             // Nobody is told to wait: the next leader tries at once.
-            self.settle(Next::Later(Duration::ZERO), &Report::not_tried("the node stops"))
-                .await;
+            self.settle(
+                Next::Later(Duration::ZERO),
+                &Report::not_tried("the node stops"),
+            )
+            .await;
             return Verdict::NotTried;
         };
+        let report = report.unwrap_or_else(|_| Report::retry(None, "the delivery took too long"));
         let next = Next::after(&self.retry, self.claimed.attempt, &report);
         let dwell = self.claimed.published_at.elapsed().unwrap_or_default();
         self.status.note(&report, next, dwell);

@@ -185,10 +185,11 @@ impl Connector {
     ) -> Result<TlsStream<TcpStream>, ConnectError> {
         let host = call.endpoint.host();
         let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let name = ServerName::try_from(bare.to_owned()).map_err(|error| ConnectError::BadName {
-            host: host.to_owned(),
-            error,
-        })?;
+        let name =
+            ServerName::try_from(bare.to_owned()).map_err(|error| ConnectError::BadName {
+                host: host.to_owned(),
+                error,
+            })?;
         let connecting = TlsConnector::from(Arc::clone(config)).connect(name, stream);
         connecting.await.map_err(|error| ConnectError::Tls {
             host: host.to_owned(),
@@ -212,7 +213,9 @@ fn store(roots: &Roots) -> Result<RootCertStore, TlsSettingsError> {
         // Platforms have some that rustls does not take; the others do.
         let (taken, _) = store.add_parsable_certificates(found.certs);
         if taken == 0 && given.is_empty() {
-            tracing::warn!("the platform has no certificates to trust by: https endpoints cannot be reached");
+            tracing::warn!(
+                "the platform has no certificates to trust by: https endpoints cannot be reached"
+            );
         }
     }
     for root in given {

@@ -133,7 +133,15 @@ mod tests {
             full.with_path("/x").without_user(),
             "https://h.example:8443/x"
         );
-        for bad in ["", "/a", "ftp://h/", "http://", "http:///a", "h:80", "http://a b/"] {
+        for bad in [
+            "",
+            "/a",
+            "ftp://h/",
+            "http://",
+            "http:///a",
+            "h:80",
+            "http://a b/",
+        ] {
             assert_eq!(Endpoint::parse(bad), Err(BadUrl), "{bad}");
         }
     }

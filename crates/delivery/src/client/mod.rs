@@ -81,7 +81,9 @@ impl Answer {
         }
         if self.status.is_redirection() {
             let to = self.headers.get(header::LOCATION);
-            let to = to.map_or("nowhere".into(), |to| String::from_utf8_lossy(to.as_bytes()));
+            let to = to.map_or("nowhere".into(), |to| {
+                String::from_utf8_lossy(to.as_bytes())
+            });
             return Report::never(status, format_args!("redirected to {to}: not followed"));
         }
         if self.status == StatusCode::TOO_MANY_REQUESTS
@@ -227,6 +229,7 @@ impl Client {
         // A kept connection may have been closed by its server just now. That is no failure of the endpoint: the request goes over
         // a new one. A server that had taken it and died gets it twice, which a subscriber must bear anyway.
         if let Some(mut kept) = self.0.pool.take(&key)
+            && kept.sender.ready().await.is_ok()
             && let Ok(answer) = kept.sender.send_request(request(call)?).await
         {
             return self.read_http1(call, key, kept, answer).await;

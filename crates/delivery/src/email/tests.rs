@@ -62,21 +62,20 @@ impl MailServer {
     }
 }
 
-async fn serve(
-    stream: tokio::net::TcpStream,
-    manner: Manner,
-    mails: Mails,
-) -> std::io::Result<()> {
+async fn serve(stream: tokio::net::TcpStream, manner: Manner, mails: Mails) -> std::io::Result<()> {
     match &manner.tls {
         Some(tls) if manner.is_wrapped => {
             let stream = tls.accept(stream).await?;
             talk(stream, true, false, &manner, &mails).await.map(drop)
         }
         _ => {
-            let Some(stream) = talk(stream, true, manner.tls.is_some(), &manner, &mails).await? else {
+            let Some(stream) = talk(stream, true, manner.tls.is_some(), &manner, &mails).await?
+            else {
                 return Ok(());
             };
-            let Some(tls) = &manner.tls else { return Ok(()) };
+            let Some(tls) = &manner.tls else {
+                return Ok(());
+            };
             let stream = tls.accept(stream).await?;
             talk(stream, false, false, &manner, &mails).await.map(drop)
         }
@@ -115,7 +114,10 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
             "AUTH" => {
                 let proof = line.rsplit(' ').next().unwrap_or("");
                 let proof = BASE64_STANDARD.decode(proof).unwrap();
-                match manner.wants.is_some_and(|wanted| wanted.as_bytes() == proof) {
+                match manner
+                    .wants
+                    .is_some_and(|wanted| wanted.as_bytes() == proof)
+                {
                     true => "235 welcome".to_owned(),
                     false => "535 wrong".to_owned(),
                 }
@@ -179,11 +181,20 @@ async fn a_mail_has_subject_text_and_footer_and_no_header_of_a_strangers() {
     let (recipient, text) = &mails[0];
     assert_eq!(recipient, "RCPT TO:<ann@example.org>");
     let (headers, body) = text.split_once("\r\n\r\n").unwrap();
-    assert!(headers.contains("Subject: AWS Notification Message"), "{headers}");
+    assert!(
+        headers.contains("Subject: AWS Notification Message"),
+        "{headers}"
+    );
     assert!(headers.contains("To: ann@example.org"), "{headers}");
     assert!(headers.contains("<no-reply@example.com>"), "{headers}");
-    assert!(!headers.lines().any(|line| line.starts_with("Bcc")), "{headers}");
-    assert!(body.contains("Action=3DUnsubscribe") || body.contains("Action=Unsubscribe"), "{body}");
+    assert!(
+        !headers.lines().any(|line| line.starts_with("Bcc")),
+        "{headers}"
+    );
+    assert!(
+        body.contains("Action=3DUnsubscribe") || body.contains("Action=Unsubscribe"),
+        "{body}"
+    );
     assert!(body.contains("stop receiving notifications"), "{body}");
 }
 
@@ -259,7 +270,10 @@ async fn refusals_are_for_good_or_for_now() {
         to: "nobody".to_owned(),
         ..mail()
     };
-    assert_eq!(send(&settings(1), &no_address).await.verdict, Verdict::Never);
+    assert_eq!(
+        send(&settings(1), &no_address).await.verdict,
+        Verdict::Never
+    );
 }
 
 #[tokio::test]

@@ -52,7 +52,9 @@ fn digest(
 ) -> Option<String> {
     let parameters = split(parameters);
     let get = |name: &str| {
-        let found = parameters.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
+        let found = parameters
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     };
     let (realm, nonce) = (get("realm").unwrap_or(""), get("nonce")?);
@@ -153,7 +155,12 @@ mod tests {
     }
 
     fn answered(values: &[&str]) -> Option<String> {
-        answer(&asked(values), ("Mufasa", "Circle of Life"), "/dir", "0a4f113b")
+        answer(
+            &asked(values),
+            ("Mufasa", "Circle of Life"),
+            "/dir",
+            "0a4f113b",
+        )
     }
 
     #[test]
@@ -180,10 +187,16 @@ mod tests {
             )
         );
         let sha = answered(&["Digest realm=r, nonce=n, algorithm=SHA-256"]).unwrap();
-        assert!(sha.contains("algorithm=SHA-256") && !sha.contains("qop"), "{sha}");
+        assert!(
+            sha.contains("algorithm=SHA-256") && !sha.contains("qop"),
+            "{sha}"
+        );
         let response = "d5b9b13e79237eedff398c5339072117f938294c7603bbdb1bdede17dc6b5ed5";
         assert!(sha.contains(&format!("response=\"{response}\"")), "{sha}");
-        assert_eq!(answered(&["Digest realm=r, nonce=n, algorithm=MD5-sess"]), None);
+        assert_eq!(
+            answered(&["Digest realm=r, nonce=n, algorithm=MD5-sess"]),
+            None
+        );
         assert_eq!(answered(&["Digest realm=r, nonce=n, qop=auth-int"]), None);
         assert_eq!(answered(&["Digest realm=r"]), None);
     }

@@ -51,9 +51,18 @@ async fn headers_are_those_of_aws_and_connections_are_kept() {
     for (name, value) in [
         ("host", &*host),
         ("x-amz-sns-message-type", "Notification"),
-        ("x-amz-sns-message-id", "165545c9-2a5c-472c-8df2-7ff2be2b3b1b"),
-        ("x-amz-sns-topic-arn", "arn:aws:sns:us-west-2:123456789012:MyTopic"),
-        ("x-amz-sns-subscription-arn", "arn:aws:sns:us-west-2:123456789012:MyTopic:2bcf"),
+        (
+            "x-amz-sns-message-id",
+            "165545c9-2a5c-472c-8df2-7ff2be2b3b1b",
+        ),
+        (
+            "x-amz-sns-topic-arn",
+            "arn:aws:sns:us-west-2:123456789012:MyTopic",
+        ),
+        (
+            "x-amz-sns-subscription-arn",
+            "arn:aws:sns:us-west-2:123456789012:MyTopic:2bcf",
+        ),
         ("user-agent", "Amazon Simple Notification Service Agent"),
         ("content-type", "text/plain; charset=UTF-8"),
         ("content-length", "2"),
@@ -62,7 +71,10 @@ async fn headers_are_those_of_aws_and_connections_are_kept() {
     }
     assert_eq!(seen[0].header("x-amz-sns-rawdelivery"), None);
     assert_eq!(seen[0].header("authorization"), None);
-    assert_eq!(seen[1].header("x-amz-sns-message-type"), Some("SubscriptionConfirmation"));
+    assert_eq!(
+        seen[1].header("x-amz-sns-message-type"),
+        Some("SubscriptionConfirmation")
+    );
     assert_eq!(seen[1].header("x-amz-sns-subscription-arn"), None);
     assert_eq!(seen[1].header("x-amz-sns-rawdelivery"), Some("true"));
     assert_eq!(seen[1].header("content-type"), Some("application/json"));
@@ -106,8 +118,15 @@ async fn who_hangs_or_stalls_is_left_and_tried_again() {
     let client = hasty_client();
     for path in ["/hang", "/stall"] {
         let report = send(&client, server.url(path)).await;
-        assert_eq!((report.verdict, report.status), (Verdict::Retry, None), "{path}");
-        assert!(report.detail.contains("did not answer within"), "{report:?}");
+        assert_eq!(
+            (report.verdict, report.status),
+            (Verdict::Retry, None),
+            "{path}"
+        );
+        assert!(
+            report.detail.contains("did not answer within"),
+            "{report:?}"
+        );
     }
     // Nothing that hangs is used again.
     assert_eq!(server.connections(), 2);
@@ -153,7 +172,10 @@ async fn certificates_are_checked() {
     let server = StandIn::tls(Speaks::Http1, &ours, None, |_| Reply::status(200)).await;
     let refused = send(&client(&[&theirs]), server.tls_url("/")).await;
     assert_eq!(refused.verdict, Verdict::Retry);
-    assert!(refused.detail.contains("no TLS with localhost"), "{refused:?}");
+    assert!(
+        refused.detail.contains("no TLS with localhost"),
+        "{refused:?}"
+    );
     assert!(server.seen().is_empty());
     let trusted = client(&[&theirs, &ours]);
     let delivered = send(&trusted, server.tls_url("/")).await;
@@ -204,7 +226,10 @@ async fn the_guard_stands_before_every_connection() {
     };
     let own = guarded(&[], settings, Duration::from_secs(10));
     let report = send(&own, server.url("/")).await;
-    assert!(report.detail.contains("a port of this cluster"), "{report:?}");
+    assert!(
+        report.detail.contains("a port of this cluster"),
+        "{report:?}"
+    );
     assert_eq!(server.seen().len(), 1);
 }
 
@@ -249,10 +274,18 @@ async fn a_kept_connection_that_was_closed_is_no_failure() {
 
 #[tokio::test]
 async fn what_is_no_http_is_tried_again() {
-    for answer in [&b"SSH-2.0-OpenSSH_9.9\r\n"[..], b"", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort"] {
+    for answer in [
+        &b"SSH-2.0-OpenSSH_9.9\r\n"[..],
+        b"",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort",
+    ] {
         let (url, _served) = curt(answer, 1).await;
         let report = send(&client(&[]), url).await;
-        assert_eq!((report.verdict, report.status), (Verdict::Retry, None), "{report:?}");
+        assert_eq!(
+            (report.verdict, report.status),
+            (Verdict::Retry, None),
+            "{report:?}"
+        );
     }
 }
 
@@ -267,7 +300,11 @@ async fn names_and_passwords_are_sent_to_who_asks() {
         if proved == "Basic YW5uOnNlY3JldA==" || proved.starts_with("Digest username=\"ann\"") {
             return Reply::status(200);
         }
-        Reply::Whole(401, vec![("www-authenticate", asks.to_owned())], String::new())
+        Reply::Whole(
+            401,
+            vec![("www-authenticate", asks.to_owned())],
+            String::new(),
+        )
     })
     .await;
     let client = client(&[]);

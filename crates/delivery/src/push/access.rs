@@ -1,7 +1,7 @@
 //! Access tokens (OAuth 2.0): fetched when they are first needed, one request for all who wait, and remembered to their end.
 
-use std::time::Duration;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use form_urlencoded::Serializer;
@@ -88,8 +88,7 @@ pub(super) struct Grant<'a> {
 
 impl Grant<'_> {
     async fn fetch(&self, client: &Client, standing: Standing) -> Result<Token, Report> {
-        let mut body = Serializer::new(String::new());
-        body.extend_pairs((self.form)()?);
+        let body = encoded((self.form)()?);
         let mut headers = HeaderMap::new();
         headers.insert(
             header::CONTENT_TYPE,
@@ -102,7 +101,7 @@ impl Grant<'_> {
             version: Version::Http1,
             method: Method::POST,
             headers,
-            body: Bytes::from(body.finish()),
+            body,
         };
         let answer = client.call(call).await.map_err(Report::from)?;
         if !answer.status.is_success() {
@@ -112,6 +111,12 @@ impl Grant<'_> {
         }
         token(&answer.body).ok_or_else(|| Report::retry(None, "an access token that is none"))
     }
+}
+
+fn encoded(form: Vec<(&'static str, String)>) -> Bytes {
+    let mut body = Serializer::new(String::new());
+    body.extend_pairs(form);
+    Bytes::from(body.finish())
 }
 
 fn token(body: &[u8]) -> Option<Token> {

@@ -1,6 +1,5 @@
 //! Apple's APNs, over HTTP/2: with a token that is signed by a key of the developer's, or with a certificate.
 
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;

@@ -191,8 +191,8 @@ fn split_notification(
         match name.as_str() {
             "title" | "body" | "image" => common.insert(name, value),
             "android_channel_id" => of_android.insert("channel_id".to_owned(), value),
-            "icon" | "color" | "sound" | "tag" | "click_action" | "channel_id"
-            | "body_loc_key" | "body_loc_args" | "title_loc_key" | "title_loc_args" => {
+            "icon" | "color" | "sound" | "tag" | "click_action" | "channel_id" | "body_loc_key"
+            | "body_loc_args" | "title_loc_key" | "title_loc_args" => {
                 of_android.insert(name, value)
             }
             _ => None,

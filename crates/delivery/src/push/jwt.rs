@@ -67,7 +67,10 @@ impl JwtKey {
                 signed.map_err(|_| BadKey)?.as_ref().to_vec()
             }
         };
-        Ok(format!("{text}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature)))
+        Ok(format!(
+            "{text}.{}",
+            BASE64_URL_SAFE_NO_PAD.encode(signature)
+        ))
     }
 }
 

@@ -85,12 +85,11 @@ pub enum PushText {
 impl PushText {
     /// The document, or the plain text in the document that `plain` makes.
     fn document(&self, plain: fn(&str) -> Value) -> Result<Map<String, Value>, Report> {
-        let bad = |why: &str| Report::never(None, format_args!("the message for the platform {why}"));
+        let bad =
+            |why: &str| Report::never(None, format_args!("the message for the platform {why}"));
         let document = match self {
             Self::Plain(text) => plain(text),
-            Self::Structured(text) => {
-                serde_json::from_str(text).map_err(|_| bad("is not JSON"))?
-            }
+            Self::Structured(text) => serde_json::from_str(text).map_err(|_| bad("is not JSON"))?,
         };
         match document {
             Value::Object(map) => Ok(map),

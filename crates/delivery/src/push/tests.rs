@@ -44,7 +44,11 @@ async fn send(push: &Push, message: &PushMessage) -> Report {
 }
 
 /// Header and claims of a token, whose signature is checked.
-fn claims(token: &str, algorithm: &'static dyn VerificationAlgorithm, key: &[u8]) -> (Value, Value) {
+fn claims(
+    token: &str,
+    algorithm: &'static dyn VerificationAlgorithm,
+    key: &[u8],
+) -> (Value, Value) {
     let (text, signature) = token.rsplit_once('.').unwrap();
     let decode = |part: &str| BASE64_URL_SAFE_NO_PAD.decode(part).unwrap();
     UnparsedPublicKey::new(algorithm, key)
@@ -68,21 +72,27 @@ async fn token_server() -> StandIn {
     let count = std::sync::atomic::AtomicUsize::new(1);
     StandIn::plain(move |_| {
         let n = count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        Reply::text(200, json!({"access_token": format!("t{n}"), "expires_in": 3600}).to_string())
+        Reply::text(
+            200,
+            json!({"access_token": format!("t{n}"), "expires_in": 3600}).to_string(),
+        )
     })
     .await
 }
 
 fn google_answer(seen: &Seen) -> Reply {
     let coded = |status: u16, code: &str| {
-        let body = json!({"error": {"code": status, "details": [{"@type": "x"}, {"errorCode": code}]}});
+        let body =
+            json!({"error": {"code": status, "details": [{"@type": "x"}, {"errorCode": code}]}});
         Reply::text(status, body.to_string())
     };
     // The first token is no longer taken once a message says so.
     let body = seen.json();
     let said = body["message"]["data"]["default"].as_str().unwrap_or("");
     match said {
-        "stale" if seen.header("authorization") == Some("Bearer t1") => coded(401, "UNAUTHENTICATED"),
+        "stale" if seen.header("authorization") == Some("Bearer t1") => {
+            coded(401, "UNAUTHENTICATED")
+        }
         "gone" => coded(404, "UNREGISTERED"),
         "bad" => coded(400, "INVALID_ARGUMENT"),
         "many" => coded(429, "QUOTA_EXCEEDED"),
@@ -114,22 +124,31 @@ async fn google_gets_signed_claims_and_messages_in_its_newer_form() {
     };
     let with = |text| message("GCM", credentials.clone(), text);
 
-    let (first, second) = tokio::join!(
-        async { send(&push, &with(plain("hello"))).await },
-        async { send(&push, &with(plain("again"))).await },
+    let (first, second) = tokio::join!(async { send(&push, &with(plain("hello"))).await }, async {
+        send(&push, &with(plain("again"))).await
+    },);
+    assert_eq!(
+        (first.verdict, second.verdict),
+        (Verdict::Delivered, Verdict::Delivered)
     );
-    assert_eq!((first.verdict, second.verdict), (Verdict::Delivered, Verdict::Delivered));
     // One request for a token, though two messages waited for it.
     assert_eq!(tokens.seen().len(), 1);
     let asked: Vec<(String, String)> = form_urlencoded::parse(&tokens.seen()[0].body)
         .into_owned()
         .collect();
     assert_eq!(asked[0].1, "urn:ietf:params:oauth:grant-type:jwt-bearer");
-    let (header, claims) = claims(&asked[1].1, &RSA_PKCS1_2048_8192_SHA256, key.public().as_ref());
+    let (header, claims) = claims(
+        &asked[1].1,
+        &RSA_PKCS1_2048_8192_SHA256,
+        key.public().as_ref(),
+    );
     assert_eq!(header, json!({"alg": "RS256", "typ": "JWT", "kid": "k"}));
     assert_eq!(claims["iss"], "a@p.iam");
     assert_eq!(claims["aud"], tokens.url("/token"));
-    assert_eq!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(), 3600);
+    assert_eq!(
+        claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(),
+        3600
+    );
     let seen = &fcm.seen()[0];
     assert_eq!(seen.uri, "/v1/projects/my%2Dp/messages:send");
     assert_eq!(seen.header("authorization"), Some("Bearer t1"));
@@ -159,7 +178,10 @@ async fn google_gets_signed_claims_and_messages_in_its_newer_form() {
         assert_eq!((report.verdict, report.fate), (verdict, fate), "{said}");
     }
     assert_eq!(tokens.seen().len(), 2);
-    assert_eq!(fcm.seen().last().unwrap().header("authorization"), Some("Bearer t2"));
+    assert_eq!(
+        fcm.seen().last().unwrap().header("authorization"),
+        Some("Bearer t2")
+    );
 
     for (bad, told) in [
         (PushText::Structured("{".to_owned()), "is not JSON"),
@@ -182,7 +204,11 @@ async fn google_gets_signed_claims_and_messages_in_its_newer_form() {
 
 #[tokio::test]
 async fn a_credential_that_is_refused_is_for_good_and_a_server_that_fails_is_not() {
-    for (status, verdict) in [(401, Verdict::Never), (400, Verdict::Never), (500, Verdict::Retry)] {
+    for (status, verdict) in [
+        (401, Verdict::Never),
+        (400, Verdict::Never),
+        (500, Verdict::Retry),
+    ] {
         let tokens = StandIn::plain(move |_| Reply::text(status, "invalid_client")).await;
         let adm = StandIn::plain(|_| Reply::status(200)).await;
         let addresses = PushAddresses {
@@ -246,7 +272,10 @@ async fn amazon_gets_its_headers_and_may_rename_a_device() {
         seen.header("x-amzn-type-version"),
         Some("com.amazon.device.messaging.ADMMessage@1.0")
     );
-    assert_eq!(seen.json(), json!({"data": {"default": "hello"}, "expiresAfter": 60}));
+    assert_eq!(
+        seen.json(),
+        json!({"data": {"default": "hello"}, "expiresAfter": 60})
+    );
 }
 
 fn apple_answer(seen: &Seen) -> Reply {
@@ -306,20 +335,39 @@ async fn apple_gets_a_signed_token_over_one_connection() {
     // A token that is no longer taken is made anew, once.
     assert_eq!((apns.connections(), seen.len()), (1, 9));
     let first = &seen[0];
-    let told: Vec<_> = ["apns-push-type", "apns-priority", "apns-topic", "apns-id", "apns-expiration"]
-        .iter()
-        .map(|name| first.header(name))
-        .collect();
+    let told: Vec<_> = [
+        "apns-push-type",
+        "apns-priority",
+        "apns-topic",
+        "apns-id",
+        "apns-expiration",
+    ]
+    .iter()
+    .map(|name| first.header(name))
+    .collect();
     let id = Some("165545c9-2a5c-472c-8df2-7ff2be2b3b1b");
-    assert_eq!(told, [Some("alert"), Some("10"), Some("com.example.app"), id, None]);
+    assert_eq!(
+        told,
+        [Some("alert"), Some("10"), Some("com.example.app"), id, None]
+    );
     assert!(first.uri.ends_with("/3/device/device%2F1"), "{}", first.uri);
     assert_eq!(first.json(), json!({"aps": {"alert": "hello"}}));
-    let bearer = first.header("authorization").unwrap().strip_prefix("bearer ").unwrap();
+    let bearer = first
+        .header("authorization")
+        .unwrap()
+        .strip_prefix("bearer ")
+        .unwrap();
     let (header, claims) = claims(bearer, &ECDSA_P256_SHA256_FIXED, key.public_key().as_ref());
-    assert_eq!(header, json!({"alg": "ES256", "typ": "JWT", "kid": "ABC123DEFG"}));
+    assert_eq!(
+        header,
+        json!({"alg": "ES256", "typ": "JWT", "kid": "ABC123DEFG"})
+    );
     assert_eq!(claims["iss"], "TEAM");
     // Apple refuses tokens that are renewed too often: the same is used again.
-    assert_eq!(first.header("authorization"), seen[6].header("authorization"));
+    assert_eq!(
+        first.header("authorization"),
+        seen[6].header("authorization")
+    );
 
     let mut chosen = with(structured(json!({"aps": {"content-available": 1}, "x": 1})));
     assert_eq!(send(&push, &chosen).await.verdict, Verdict::Delivered);
@@ -355,7 +403,13 @@ async fn apple_gets_a_signed_token_over_one_connection() {
 #[tokio::test]
 async fn apple_is_shown_a_certificate_where_there_is_one() {
     let (server_identity, app) = (Identity::new(), Identity::new());
-    let apns = StandIn::tls(Speaks::Http2, &server_identity, Some(&app.certificate), apple_answer).await;
+    let apns = StandIn::tls(
+        Speaks::Http2,
+        &server_identity,
+        Some(&app.certificate),
+        apple_answer,
+    )
+    .await;
     let addresses = PushAddresses {
         apns_sandbox: apns.tls_url(""),
         ..PushAddresses::default()
@@ -398,7 +452,11 @@ async fn apple_is_shown_a_certificate_where_there_is_one() {
 #[tokio::test]
 async fn other_platforms_are_not_served() {
     let push = at(&PushAddresses::default(), &[]);
-    let report = send(&push, &message("BAIDU", PushCredentials::default(), plain("x"))).await;
+    let report = send(
+        &push,
+        &message("BAIDU", PushCredentials::default(), plain("x")),
+    )
+    .await;
     assert_eq!(report.verdict, Verdict::Never);
     let keyless = message("APNS", PushCredentials::default(), plain("x"));
     assert_eq!(send(&push, &keyless).await.verdict, Verdict::Never);

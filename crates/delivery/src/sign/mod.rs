@@ -41,7 +41,9 @@ pub enum SigningError {
     #[error("cannot make a signing key: {0}")]
     Unmade(String),
     /// The key's file holds something else.
-    #[error("{0} is not an RSA key in PKCS#8 form; remove it, and the certificate beside it, and new ones are made")]
+    #[error(
+        "{0} is not an RSA key in PKCS#8 form; remove it, and the certificate beside it, and new ones are made"
+    )]
     NotAKey(String),
     /// The certificate's file holds something else.
     #[error("{0} is not a certificate; remove it, and a new one is made for the key")]

@@ -118,15 +118,27 @@ fn openssl_agrees(signer: &Signer) {
     };
     let key = openssl(&["x509", "-in", "c.pem", "-pubkey", "-noout"]);
     std::fs::write(path("key.pem"), key).unwrap();
-    for (version, digest) in [(SignatureVersion::V1, "-sha1"), (SignatureVersion::V2, "-sha256")] {
+    for (version, digest) in [
+        (SignatureVersion::V1, "-sha1"),
+        (SignatureVersion::V2, "-sha256"),
+    ] {
         let signed = signer.sign(TEXT, version).unwrap();
         std::fs::write(path("signed"), BASE64_STANDARD.decode(signed).unwrap()).unwrap();
         openssl(&[
-            "dgst", digest, "-verify", "key.pem", "-signature", "signed", "text",
+            "dgst",
+            digest,
+            "-verify",
+            "key.pem",
+            "-signature",
+            "signed",
+            "text",
         ]);
     }
     let told = openssl(&["x509", "-in", "c.pem", "-noout", "-subject", "-text"]);
-    assert!(told.contains("CN = levada") || told.contains("CN=levada"), "{told}");
+    assert!(
+        told.contains("CN = levada") || told.contains("CN=levada"),
+        "{told}"
+    );
     assert!(told.contains("Version: 3"), "{told}");
     assert!(told.contains("2048 bit"), "{told}");
 }

@@ -28,7 +28,9 @@ async fn templates_are_filled_and_nothing_breaks_out_of_them() {
     let server = StandIn::plain(|_| Reply::text(202, "queued")).await;
     let client = client(&[]);
     let bodies = [
-        SmsBody::Json(json!({"to": ["{to}"], "text": "{message}", "from": "{sender}", "n": 1, "x": "{other} {"})),
+        SmsBody::Json(
+            json!({"to": ["{to}"], "text": "{message}", "from": "{sender}", "n": 1, "x": "{other} {"}),
+        ),
         SmsBody::Form(vec![
             ("To".to_owned(), "{to}".to_owned()),
             ("Body".to_owned(), "{sender}: {message}".to_owned()),
@@ -45,7 +47,10 @@ async fn templates_are_filled_and_nothing_breaks_out_of_them() {
         method: "GET".to_owned(),
         ..settings(in_url, SmsBody::None)
     });
-    let report = gateway.unwrap().send(&client, &message(), Standing::Healthy).await;
+    let report = gateway
+        .unwrap()
+        .send(&client, &message(), Standing::Healthy)
+        .await;
     assert_eq!(report.verdict, Verdict::Delivered);
 
     let seen = server.seen();
@@ -63,7 +68,10 @@ async fn templates_are_filled_and_nothing_breaks_out_of_them() {
         seen[2].uri,
         "/LEVADA?to=%2B4915112345678&text=a%20%26%20b%20%3D%20%7Bto%7D%20%22%C3%BC%22"
     );
-    assert_eq!(seen[2].header("authorization"), Some("Basic YW5uOnNlY3JldA=="));
+    assert_eq!(
+        seen[2].header("authorization"),
+        Some("Basic YW5uOnNlY3JldA==")
+    );
 }
 
 #[tokio::test]
@@ -72,7 +80,10 @@ async fn a_text_that_is_too_long_is_not_sent() {
     let body = SmsBody::Json(json!({"to": "{to}", "text": "{message}"}));
     let gateway = SmsGateway::new(&settings(server.url("/"), body)).unwrap();
     let client = client(&[]);
-    for (length, verdict) in [(SMS_LEN_MAX, Verdict::Delivered), (SMS_LEN_MAX + 1, Verdict::Never)] {
+    for (length, verdict) in [
+        (SMS_LEN_MAX, Verdict::Delivered),
+        (SMS_LEN_MAX + 1, Verdict::Never),
+    ] {
         let long = TextMessage {
             message: "ü".repeat(length),
             ..message()

@@ -3,8 +3,7 @@
 use tokio::time::Instant;
 
 use crate::limits::{
-    FAILING_PAUSE_MAX, FAILING_PAUSE_MIN, FAILURES_TO_FAILING, IN_FLIGHT_FAILING_MAX,
-    IN_FLIGHT_MAX,
+    FAILING_PAUSE_MAX, FAILING_PAUSE_MIN, FAILURES_TO_FAILING, IN_FLIGHT_FAILING_MAX, IN_FLIGHT_MAX,
 };
 use crate::report::Verdict;
 use crate::sockets::Standing;

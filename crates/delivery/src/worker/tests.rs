@@ -45,7 +45,9 @@ impl Tray {
     }
 
     fn fail(&self) -> Result<(), InboxError> {
-        let failed = self.fails.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+        let failed = self
+            .fails
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
         match failed {
             Ok(_) => Err(InboxError("no leader".to_owned())),
             Err(_) => Ok(()),
@@ -219,7 +221,10 @@ async fn all_are_delivered_and_few_are_claimed_at_one_time() {
     assert_eq!(state.claimed_max, IN_FLIGHT_MAX);
     assert!(state.claims.iter().all(|count| *count <= CLAIM_MAX));
     assert!(state.attempts.values().all(|count| *count == 1));
-    assert_eq!((status.delivered, status.failed, status.in_flight), (1000, 0, 0));
+    assert_eq!(
+        (status.delivered, status.failed, status.in_flight),
+        (1000, 0, 0)
+    );
     assert_eq!(status.last_error, None);
 }
 
@@ -234,10 +239,16 @@ async fn a_message_is_tried_by_the_policy_and_then_given_up() {
     inbox.until(|state| state.given_up.len() == 2).await;
     let status = running.stop().await;
     let state = inbox.state();
-    assert_eq!(state.given_up, [(1, GiveUp::Refused), (0, GiveUp::Exhausted)]);
+    assert_eq!(
+        state.given_up,
+        [(1, GiveUp::Refused), (0, GiveUp::Exhausted)]
+    );
     assert_eq!(state.put_back, [(0, Duration::from_secs(20)); 3]);
     assert_eq!((state.attempts[&0], state.attempts[&1]), (4, 1));
-    assert_eq!((status.delivered, status.failed, status.given_up), (0, 5, 2));
+    assert_eq!(
+        (status.delivered, status.failed, status.given_up),
+        (0, 5, 2)
+    );
     let last = status.last_error.unwrap();
     assert_eq!((last.status, &*last.detail), (Some(500), "down"));
 }
@@ -267,9 +278,14 @@ async fn a_dead_endpoint_with_a_million_messages_costs_one_socket_and_a_try_a_se
         state.claimed_max = 0;
     }
     let tries = courier.tried.lock().unwrap().clone();
-    let late = tries.iter().filter(|(at, _)| *at - begun > Duration::from_secs(10));
+    let late = tries
+        .iter()
+        .filter(|(at, _)| *at - begun > Duration::from_secs(10));
     assert!(late.clone().count() > 0);
-    assert!(late.clone().all(|(_, standing)| *standing == Standing::Failing));
+    assert!(
+        late.clone()
+            .all(|(_, standing)| *standing == Standing::Failing)
+    );
 
     // It lives: within a second this is seen, and the window opens.
     inbox.until(|state| state.done.len() > 10_000).await;
@@ -288,7 +304,13 @@ async fn a_rate_is_kept() {
     let running = Running::start(&inbox, &courier, slow);
     tokio::time::sleep(Duration::from_secs(20)).await;
     running.stop().await;
-    let tries: Vec<Instant> = courier.tried.lock().unwrap().iter().map(|(at, _)| *at).collect();
+    let tries: Vec<Instant> = courier
+        .tried
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|(at, _)| *at)
+        .collect();
     assert!(tries.len() > 90, "{}", tries.len());
     for window in tries.windows(7) {
         assert!(window[6] - window[0] >= Duration::from_secs(1));
@@ -300,14 +322,19 @@ async fn what_was_not_tried_is_no_failure() {
     let inbox = Tray::with(1);
     let tries = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&tries);
-    let courier = endpoint(QUICK, move |_, _| match count.fetch_add(1, Ordering::SeqCst) {
-        0..10 => Report::not_tried("busy"),
-        _ => Report::delivered(Some(200), ""),
+    let courier = endpoint(QUICK, move |_, _| {
+        match count.fetch_add(1, Ordering::SeqCst) {
+            0..10 => Report::not_tried("busy"),
+            _ => Report::delivered(Some(200), ""),
+        }
     });
     let running = Running::start(&inbox, &courier, settings());
     inbox.until(|state| state.done.len() == 1).await;
     let status = running.stop().await;
-    assert_eq!((status.not_tried, status.failed, status.given_up), (10, 0, 0));
+    assert_eq!(
+        (status.not_tried, status.failed, status.given_up),
+        (10, 0, 0)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -323,7 +350,10 @@ async fn an_inbox_that_fails_is_asked_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_lets_attempts_end_or_puts_their_messages_back() {
-    for (takes, done, back) in [(SHUTDOWN_GRACE / 2, 5, 0), (Duration::from_secs(3600), 0, 5)] {
+    for (takes, done, back) in [
+        (SHUTDOWN_GRACE / 2, 5, 0),
+        (Duration::from_secs(3600), 0, 5),
+    ] {
         let inbox = Tray::with(5);
         let courier = endpoint(takes, |_, _| Report::delivered(Some(200), ""));
         let running = Running::start(&inbox, &courier, settings());
@@ -338,6 +368,19 @@ async fn a_stop_lets_attempts_end_or_puts_their_messages_back() {
         assert!(state.put_back.iter().all(|(_, delay)| delay.is_zero()));
         assert_eq!(state.claimed, 0);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_without_end_is_ended() {
+    let inbox = Tray::with(1);
+    let courier = endpoint(Duration::from_secs(1_000_000), |_, _| {
+        Report::delivered(Some(200), "")
+    });
+    let running = Running::start(&inbox, &courier, settings());
+    inbox.until(|state| state.given_up.len() == 1).await;
+    let status = running.stop().await;
+    assert_eq!((status.failed, status.given_up), (4, 1));
+    assert_eq!(courier.tried(), 4);
 }
 
 #[tokio::test(start_paused = true)]

@@ -66,3 +66,88 @@ impl Courier for Couriers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::email::Mail;
+    use crate::push::PushAddresses;
+    use crate::report::Verdict;
+    use crate::stand_in::{Reply, StandIn, client};
+
+    fn couriers(lambda: Option<&str>) -> Couriers {
+        let client = client(&[]);
+        Couriers {
+            push: Push::new(client.clone(), &PushAddresses::default()).unwrap(),
+            client,
+            mailer: None,
+            sms: None,
+            lambda: lambda.map(|base| Endpoint::parse(base).unwrap()),
+        }
+    }
+
+    fn invocation() -> Outbound {
+        Outbound::Lambda(Invocation {
+            function_arn: "arn:aws:lambda:eu-west-1:123456789012:function:f:live".to_owned(),
+            payload: Bytes::from_static(b"{\"Records\":[]}"),
+        })
+    }
+
+    #[tokio::test]
+    async fn functions_are_invoked_without_waiting_for_them() {
+        let server = StandIn::plain(|seen| match seen.uri.contains("/f/") {
+            true => Reply::status(202),
+            false => Reply::status(404),
+        })
+        .await;
+        let couriers = couriers(Some(&server.url("/base/")));
+        let report = couriers.deliver(&invocation(), Standing::Healthy).await;
+        assert_eq!(
+            (report.verdict, report.status),
+            (Verdict::Delivered, Some(202))
+        );
+        let seen = &server.seen()[0];
+        assert_eq!(
+            (&*seen.method, &*seen.uri),
+            (
+                "POST",
+                "/base/2015-03-31/functions/f/invocations?Qualifier=live"
+            )
+        );
+        assert_eq!(seen.header("x-amz-invocation-type"), Some("Event"));
+        assert_eq!(seen.body, "{\"Records\":[]}");
+        let gone = Outbound::Lambda(Invocation {
+            function_arn: "arn:aws:lambda:eu-west-1:123456789012:function:g".to_owned(),
+            payload: Bytes::new(),
+        });
+        let report = couriers.deliver(&gone, Standing::Healthy).await;
+        assert_eq!((report.verdict, report.status), (Verdict::Never, Some(404)));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_configured_says_so_for_good() {
+        let couriers = couriers(None);
+        let text = TextMessage {
+            to: "+1".to_owned(),
+            message: "x".to_owned(),
+            sender: None,
+        };
+        for (message, told) in [
+            (invocation(), "no endpoint for functions is configured"),
+            (
+                Outbound::Sms(text),
+                "no gateway for text messages is configured",
+            ),
+            (
+                Outbound::Mail(Mail::json("a@b.c", None, None, "{}")),
+                "no mail server is configured",
+            ),
+            (Outbound::Firehose, "delivery streams are not there yet"),
+        ] {
+            let report = couriers.deliver(&message, Standing::Healthy).await;
+            assert_eq!(report, Report::never(None, told));
+        }
+    }
+}

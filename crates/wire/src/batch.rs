@@ -17,9 +17,7 @@ pub(crate) enum BatchFault<'a> {
 }
 
 /// Checks the number of the entries and their ids.
-pub(crate) fn check<'a>(
-    ids: impl ExactSizeIterator<Item = &'a str>,
-) -> Result<(), BatchFault<'a>> {
+pub(crate) fn check<'a>(ids: impl ExactSizeIterator<Item = &'a str>) -> Result<(), BatchFault<'a>> {
     match ids.len() {
         0 => return Err(BatchFault::Empty),
         1..=BATCH_ENTRIES_MAX => {}

@@ -477,6 +477,9 @@ fn exercise(incoming: Incoming) {
             let _ = request.validate();
             let _ = request.queue_url().map(sqs::queue_url::parse);
         }
+        Ok(Call::Sns(request)) => {
+            let _ = request.validate();
+        }
         Ok(Call::Sts(_)) => {}
         Ok(Call::Kinesis(request)) => {
             let _ = request.validate();

@@ -4,7 +4,7 @@ use levada_types::AccountId;
 use levada_types::limits::TOPIC_LABEL_LEN_MAX;
 
 use super::shape::{Members, Shape};
-use super::{SnsError, TopicArn, topic_policy};
+use super::{SnsError, topic_policy};
 
 /// Adds a statement to a topic's policy.
 #[derive(Clone, Debug, Default, PartialEq)]

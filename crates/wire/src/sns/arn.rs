@@ -291,7 +291,16 @@ mod tests {
                 .is_fifo()
         );
         let long = format!("{}.fifo", "a".repeat(252));
-        for bad in ["", ".fifo", "a.b", "a b", "é", "a:b", &long, &"a".repeat(257)] {
+        for bad in [
+            "",
+            ".fifo",
+            "a.b",
+            "a b",
+            "é",
+            "a:b",
+            &long,
+            &"a".repeat(257),
+        ] {
             let error = message(bad.parse::<TopicName>());
             assert_eq!(error, "Invalid parameter: Topic Name", "{bad}");
         }
@@ -343,7 +352,11 @@ mod tests {
             subscription("a:b"),
             "Invalid parameter: SubscriptionArn Reason: An ARN must have at least 6 elements, not 2"
         );
-        for bad in [TOPIC.to_owned(), format!("{TOPIC}:x"), format!("{TOPIC}:{ID}0")] {
+        for bad in [
+            TOPIC.to_owned(),
+            format!("{TOPIC}:x"),
+            format!("{TOPIC}:{ID}0"),
+        ] {
             assert_eq!(subscription(&bad), "Invalid parameter: SubscriptionId");
         }
         let application = |text: &str| message(PlatformApplicationArn::parse(text));

@@ -52,9 +52,7 @@ impl BackoffFunction {
             Self::Linear => between(i / n),
             Self::Arithmetic => between(i * (i + 1.0) / (n * (n + 1.0))),
             // (2^i - 1) / (2^n - 1), written so that neither power overflows.
-            Self::Geometric => between(
-                ((i - n).exp2() - (-n).exp2()) / (1.0 - (-n).exp2()),
-            ),
+            Self::Geometric => between(((i - n).exp2() - (-n).exp2()) / (1.0 - (-n).exp2())),
             Self::Exponential => min * (max / min).powf(i / n),
         }
     }
@@ -190,9 +188,15 @@ mod tests {
     fn each_function_fills_the_third_phase() {
         for (function, grown) in [
             (BackoffFunction::Linear, [1000, 4750, 8500, 12_250, 16_000]),
-            (BackoffFunction::Arithmetic, [1000, 2500, 5500, 10_000, 16_000]),
+            (
+                BackoffFunction::Arithmetic,
+                [1000, 2500, 5500, 10_000, 16_000],
+            ),
             (BackoffFunction::Geometric, [1000, 2000, 4000, 8000, 16_000]),
-            (BackoffFunction::Exponential, [1000, 2000, 4000, 8000, 16_000]),
+            (
+                BackoffFunction::Exponential,
+                [1000, 2000, 4000, 8000, 16_000],
+            ),
         ] {
             let mut expected = vec![0, 1000, 1000];
             expected.extend(grown);
@@ -219,7 +223,10 @@ mod tests {
         let day_ms = 86_400_000;
         assert_eq!(RetryPolicy::AWS_MANAGED.total_delay_ms() / day_ms, 23);
         let customer = RetryPolicy::CUSTOMER_MANAGED.total_delay_ms();
-        assert!((6 * 3_600_000..8 * 3_600_000).contains(&customer), "{customer}");
+        assert!(
+            (6 * 3_600_000..8 * 3_600_000).contains(&customer),
+            "{customer}"
+        );
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use levada_types::limits::DATA_PROTECTION_POLICY_LEN_MAX;
 
+use super::SnsError;
 use super::shape::{Answer, Members, Shape};
-use super::{SnsError, TopicArn};
 use crate::protocol::xml::XmlWriter;
 
 topic_request! {

@@ -5,222 +5,15 @@
 //! [`DeliveryPolicy::to_text`] give. What applies to a subscription is computed section by section: its own, else
 //! its topic's, else AWS's default. [`RetryPolicy`] has the delays.
 
-use levada_types::limits::{DELIVERY_RETRIES_MAX, DELIVERY_RETRY_SECS_MAX};
-use serde::{Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde_json::Value;
 
+use super::RetryPolicy;
 use super::attribute_error::{AttributeError, object};
-use super::{BackoffFunction, RetryPolicy};
-
-const NAME: &str = "DeliveryPolicy";
-/// Of deliveries whose policy has none.
-const CONTENT_TYPE_DEFAULT: &str = "text/plain; charset=UTF-8";
-/// What `headerContentType` can be, parameters aside (documentation).
-const CONTENT_TYPES: &[&str] = &[
-    "application/atom+xml",
-    "application/json",
-    "application/octet-stream",
-    "application/soap+xml",
-    "application/x-www-form-urlencoded",
-    "application/xhtml+xml",
-    "application/xml",
-    "text/css",
-    "text/csv",
-    "text/html",
-    "text/plain",
-    "text/xml",
-];
-
-/// `healthyRetryPolicy`, as set: what is left out is absent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RetryPolicyInput {
-    /// The least delay, in seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub min_delay_target: Option<u32>,
-    /// The greatest delay, in seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_delay_target: Option<u32>,
-    /// Retries in all.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub num_retries: Option<u32>,
-    /// Retries after the greatest delay.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub num_max_delay_retries: Option<u32>,
-    /// Retries at once.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub num_no_delay_retries: Option<u32>,
-    /// Retries after the least delay.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub num_min_delay_retries: Option<u32>,
-    /// How the delays grow between them.
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "function_name"
-    )]
-    pub backoff_function: Option<BackoffFunction>,
-}
-
-fn function_name<S: Serializer>(
-    function: &Option<BackoffFunction>,
-    s: S,
-) -> Result<S::Ok, S::Error> {
-    s.serialize_str(function.unwrap_or_default().as_str())
-}
-
-impl RetryPolicyInput {
-    /// What it comes to with AWS's defaults.
-    pub fn effective(&self) -> RetryPolicy {
-        let default = RetryPolicy::HTTP_DEFAULT;
-        RetryPolicy {
-            min_delay_target_secs: self
-                .min_delay_target
-                .unwrap_or(default.min_delay_target_secs),
-            max_delay_target_secs: self
-                .max_delay_target
-                .unwrap_or(default.max_delay_target_secs),
-            num_retries: self.num_retries.unwrap_or(default.num_retries),
-            num_max_delay_retries: self.num_max_delay_retries.unwrap_or(0),
-            num_no_delay_retries: self.num_no_delay_retries.unwrap_or(0),
-            num_min_delay_retries: self.num_min_delay_retries.unwrap_or(0),
-            backoff_function: self.backoff_function.unwrap_or_default(),
-        }
-    }
-
-    /// Every number of a policy.
-    fn full(policy: &RetryPolicy) -> Self {
-        Self {
-            min_delay_target: Some(policy.min_delay_target_secs),
-            max_delay_target: Some(policy.max_delay_target_secs),
-            num_retries: Some(policy.num_retries),
-            num_max_delay_retries: Some(policy.num_max_delay_retries),
-            num_no_delay_retries: Some(policy.num_no_delay_retries),
-            num_min_delay_retries: Some(policy.num_min_delay_retries),
-            backoff_function: Some(policy.backoff_function),
-        }
-    }
-
-    /// From a section of a policy. In a subscription's three members must be there.
-    fn parse(section: &str, map: &Map<String, Value>, whole: bool) -> Result<Self, AttributeError> {
-        members(
-            section,
-            map,
-            &[
-                "minDelayTarget",
-                "maxDelayTarget",
-                "numRetries",
-                "numMaxDelayRetries",
-                "numNoDelayRetries",
-                "numMinDelayRetries",
-                "backoffFunction",
-            ],
-        )?;
-        let number = |name: &str, least: u32, most: u32| number(section, map, name, least, most);
-        let function = match map.get("backoffFunction") {
-            None | Some(Value::Null) => None,
-            Some(value) => {
-                let known = value.as_str().and_then(BackoffFunction::from_name);
-                let reason = "must be one of linear, arithmetic, geometric, exponential";
-                Some(known.ok_or_else(|| refuse(section, "backoffFunction", reason))?)
-            }
-        };
-        let read = Self {
-            min_delay_target: number("minDelayTarget", 1, DELIVERY_RETRY_SECS_MAX)?,
-            max_delay_target: number("maxDelayTarget", 1, DELIVERY_RETRY_SECS_MAX)?,
-            num_retries: number("numRetries", 0, DELIVERY_RETRIES_MAX)?,
-            num_max_delay_retries: number("numMaxDelayRetries", 0, DELIVERY_RETRIES_MAX)?,
-            num_no_delay_retries: number("numNoDelayRetries", 0, DELIVERY_RETRIES_MAX)?,
-            num_min_delay_retries: number("numMinDelayRetries", 0, DELIVERY_RETRIES_MAX)?,
-            backoff_function: function,
-        };
-        if whole {
-            for (name, value) in [
-                ("minDelayTarget", read.min_delay_target),
-                ("maxDelayTarget", read.max_delay_target),
-                ("numRetries", read.num_retries),
-            ] {
-                if value.is_none() {
-                    return Err(refuse(section, name, "must be specified"));
-                }
-            }
-        }
-        read.check_together(section)?;
-        Ok(read)
-    }
-
-    fn check_together(&self, section: &str) -> Result<(), AttributeError> {
-        let policy = self.effective();
-        if policy.max_delay_target_secs < policy.min_delay_target_secs {
-            let reason = "must be greater than or equal to minDelayTarget";
-            return Err(refuse(section, "maxDelayTarget", reason));
-        }
-        let phases = policy.num_no_delay_retries
-            + policy.num_min_delay_retries
-            + policy.num_max_delay_retries;
-        if policy.num_retries < phases {
-            let reason = "must be greater than or equal to the total of numNoDelayRetries, numMinDelayRetries and numMaxDelayRetries";
-            return Err(refuse(section, "numRetries", reason));
-        }
-        // Documented; the wording is from memory.
-        if policy.total_delay_ms() > u64::from(DELIVERY_RETRY_SECS_MAX) * 1000 {
-            let reason = format!(
-                "{section}: the delays of all retries must total no more than {DELIVERY_RETRY_SECS_MAX} seconds"
-            );
-            return Err(AttributeError::new(NAME, reason));
-        }
-        Ok(())
-    }
-}
-
-/// `throttlePolicy`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ThrottlePolicy {
-    /// Deliveries a second to one subscription, 1 or more. The model of AWS knows no greatest number.
-    pub max_receives_per_second: u32,
-}
-
-impl ThrottlePolicy {
-    fn parse(section: &str, map: &Map<String, Value>) -> Result<Option<Self>, AttributeError> {
-        const MEMBER: &str = "maxReceivesPerSecond";
-        members(section, map, &[MEMBER])?;
-        let rate = number(section, map, MEMBER, 1, u32::MAX)?;
-        Ok(rate.map(|max_receives_per_second| Self {
-            max_receives_per_second,
-        }))
-    }
-}
-
-/// `requestPolicy`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RequestPolicy {
-    /// `Content-Type` of the deliveries.
-    pub header_content_type: String,
-}
-
-impl RequestPolicy {
-    fn parse(section: &str, map: &Map<String, Value>) -> Result<Option<Self>, AttributeError> {
-        const MEMBER: &str = "headerContentType";
-        members(section, map, &[MEMBER])?;
-        let header_content_type = match map.get(MEMBER) {
-            None | Some(Value::Null) => return Ok(None),
-            Some(Value::String(text)) => text.clone(),
-            Some(_) => return Err(refuse(section, MEMBER, "must be a string")),
-        };
-        let essence = header_content_type.split(';').next().unwrap_or("").trim();
-        let is_printable = header_content_type
-            .bytes()
-            .all(|b| b == b' ' || b.is_ascii_graphic());
-        if !is_printable || !CONTENT_TYPES.contains(&essence) {
-            let reason = format!("[{header_content_type}] is not a supported content type");
-            return Err(refuse(section, MEMBER, &reason));
-        }
-        Ok(Some(Self {
-            header_content_type,
-        }))
-    }
-}
+use super::delivery_sections::{
+    CONTENT_TYPE_DEFAULT, NAME, RequestPolicy, RetryPolicyInput, ThrottlePolicy, members, refuse,
+    section,
+};
 
 /// A subscription's delivery policy, as set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -452,62 +245,137 @@ impl EffectiveDeliveryPolicy {
     }
 }
 
-fn refuse(section: &str, member: &str, reason: &str) -> AttributeError {
-    let dot = if section.is_empty() { "" } else { "." };
-    AttributeError::new(NAME, format_args!("{section}{dot}{member} {reason}"))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sns::delivery_sections::CONTENT_TYPES;
 
-/// That a section has no members but those. From memory.
-fn members(
-    section: &str,
-    map: &Map<String, Value>,
-    known: &[&str],
-) -> Result<(), AttributeError> {
-    match map.keys().find(|key| !known.contains(&key.as_str())) {
-        None => Ok(()),
-        Some(key) if section.is_empty() => Err(AttributeError::new(
-            NAME,
-            format_args!("Unexpected JSON member: {key}"),
-        )),
-        Some(key) => Err(AttributeError::new(
-            NAME,
-            format_args!("Unexpected JSON member: {section}.{key}"),
-        )),
+    fn refusal(result: Result<impl std::fmt::Debug, AttributeError>) -> String {
+        result.unwrap_err().among_several().message.into_owned()
     }
-}
 
-/// A section of a policy; null is as good as none.
-fn section<'a>(
-    map: &'a Map<String, Value>,
-    name: &str,
-) -> Result<Option<&'a Map<String, Value>>, AttributeError> {
-    match map.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Object(section)) => Ok(Some(section)),
-        Some(_) => Err(refuse("", name, "must be a JSON object")),
+    #[test]
+    fn other_sections() {
+        let parse = |text: &str| DeliveryPolicy::parse(text);
+        assert!(parse(r#"{"throttlePolicy":{"maxReceivesPerSecond":1}}"#).is_ok());
+        assert!(refusal(parse(r#"{"throttlePolicy":{"maxReceivesPerSecond":0}}"#)).ends_with(
+            "DeliveryPolicy: throttlePolicy.maxReceivesPerSecond must be greater than or equal to 1"
+        ));
+        for good in CONTENT_TYPES.iter().chain(&["text/plain; charset=UTF-8"]) {
+            let text = format!("{{\"requestPolicy\":{{\"headerContentType\":\"{good}\"}}}}");
+            assert!(parse(&text).is_ok(), "{good}");
+        }
+        for bad in ["", "image/png", "text/plain; a=\\r\\nb"] {
+            let text = format!("{{\"requestPolicy\":{{\"headerContentType\":\"{bad}\"}}}}");
+            assert!(
+                refusal(parse(&text)).contains("not a supported content type"),
+                "{bad}"
+            );
+        }
+        assert!(
+            parse(r#"{"healthyRetryPolicy":null,"sicklyRetryPolicy":null,"guaranteed":false}"#)
+                .is_ok()
+        );
+        for (bad, reason) in [
+            (r#"{"http":{}}"#, "Unexpected JSON member: http"),
+            (
+                r#"{"throttlePolicy":{"x":1}}"#,
+                "Unexpected JSON member: throttlePolicy.x",
+            ),
+            (
+                r#"{"throttlePolicy":1}"#,
+                "throttlePolicy must be a JSON object",
+            ),
+            ("[]", "failed to parse JSON. Expected an object."),
+        ] {
+            let expected =
+                format!("Invalid parameter: Attributes Reason: DeliveryPolicy: {reason}");
+            assert_eq!(refusal(parse(bad)), expected, "{bad}");
+        }
+        let of_topic = |text: &str| refusal(TopicDeliveryPolicy::parse(text));
+        assert!(of_topic(r#"{"healthyRetryPolicy":{}}"#).ends_with("member: healthyRetryPolicy"));
+        assert!(
+            of_topic(r#"{"http":{"disableSubscriptionOverrides":"yes"}}"#)
+                .ends_with("http.disableSubscriptionOverrides must be true or false")
+        );
+        assert!(
+            of_topic(r#"{"http":{"defaultHealthyRetryPolicy":{"numRetries":101}}}"#).ends_with(
+                "http.defaultHealthyRetryPolicy.numRetries must be less than or equal to 100"
+            )
+        );
     }
-}
 
-/// A whole number within bounds.
-fn number(
-    section: &str,
-    map: &Map<String, Value>,
-    name: &str,
-    least: u32,
-    most: u32,
-) -> Result<Option<u32>, AttributeError> {
-    let value = match map.get(name) {
-        None | Some(Value::Null) => return Ok(None),
-        Some(value) => value,
-    };
-    let refuse = |reason: &str| refuse(section, name, reason);
-    let number = value.as_f64().filter(|n| n.fract() == 0.0);
-    let number = number.ok_or_else(|| refuse("must be an integer"))?;
-    if number < f64::from(least) {
-        return Err(refuse(&format!("must be greater than or equal to {least}")));
+    #[test]
+    fn texts_are_those_that_aws_recorded() {
+        let own = DeliveryPolicy::parse(
+            r#"{"healthyRetryPolicy":{"minDelayTarget":1,"maxDelayTarget":1,"numRetries":0},"throttlePolicy":{"maxReceivesPerSecond":1000}}"#,
+        )
+        .unwrap();
+        let retries = r#"{"minDelayTarget":1,"maxDelayTarget":1,"numRetries":0,"numMaxDelayRetries":0,"numNoDelayRetries":0,"numMinDelayRetries":0,"backoffFunction":"linear"}"#;
+        let text = |request: &str| {
+            format!(
+                r#"{{"healthyRetryPolicy":{retries},"sicklyRetryPolicy":null,"throttlePolicy":{{"maxReceivesPerSecond":1000}},"requestPolicy":{request},"guaranteed":false}}"#
+            )
+        };
+        assert_eq!(own.to_text(), text("null"));
+        let topic = TopicDeliveryPolicy::parse(
+            r#"{"http":{"defaultRequestPolicy":{"headerContentType":"application/json"}}}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            topic.to_text(),
+            r#"{"http":{"disableSubscriptionOverrides":false,"defaultRequestPolicy":{"headerContentType":"application/json"}}}"#
+        );
+        let effective = EffectiveDeliveryPolicy::of(&topic, &own);
+        assert_eq!(
+            effective.to_text(),
+            text(r#"{"headerContentType":"application/json"}"#)
+        );
+        // What was written is read as what it was.
+        assert_eq!(
+            DeliveryPolicy::parse(&own.to_text()).unwrap().to_text(),
+            own.to_text()
+        );
+        assert_eq!(TopicDeliveryPolicy::parse(&topic.to_text()), Ok(topic));
     }
-    if number > f64::from(most) {
-        return Err(refuse(&format!("must be less than or equal to {most}")));
+
+    #[test]
+    fn a_topic_can_forbid_overrides() {
+        let topic = |disabled: bool| {
+            TopicDeliveryPolicy::parse(&format!(
+                "{{\"http\":{{\"defaultHealthyRetryPolicy\":{{\"numRetries\":7}},\"disableSubscriptionOverrides\":{disabled},\"defaultThrottlePolicy\":{{\"maxReceivesPerSecond\":5}}}}}}"
+            ))
+            .unwrap()
+        };
+        let own = DeliveryPolicy::parse(
+            r#"{"healthyRetryPolicy":{"minDelayTarget":1,"maxDelayTarget":2,"numRetries":9}}"#,
+        )
+        .unwrap();
+        let allowed = EffectiveDeliveryPolicy::of(&topic(false), &own);
+        assert_eq!(
+            (
+                allowed.retry.num_retries,
+                allowed.retry.max_delay_target_secs
+            ),
+            (9, 2)
+        );
+        let forbidden = EffectiveDeliveryPolicy::of(&topic(true), &own);
+        assert_eq!(
+            (
+                forbidden.retry.num_retries,
+                forbidden.retry.max_delay_target_secs
+            ),
+            (7, 20)
+        );
+        for effective in [allowed, forbidden] {
+            assert_eq!(effective.throttle.unwrap().max_receives_per_second, 5);
+            assert_eq!(effective.request.header_content_type, CONTENT_TYPE_DEFAULT);
+        }
+        let none = EffectiveDeliveryPolicy::of(
+            &TopicDeliveryPolicy::default(),
+            &DeliveryPolicy::default(),
+        );
+        assert_eq!(none.retry, RetryPolicy::HTTP_DEFAULT);
+        assert_eq!(none.throttle, None);
     }
-    Ok(Some(number as u32))
 }

@@ -218,8 +218,14 @@ mod tests {
             (P::Sms, "+15/55-123.4567"),
             (P::Sms, "15551234567"),
             (P::Sqs, "arn:aws:sqs:eu-west-3:000000000042:q"),
-            (P::Lambda, "arn:aws:lambda:us-east-1:000000000001:function:f:live"),
-            (P::Firehose, "arn:aws:firehose:us-east-1:000000000001:deliverystream/d"),
+            (
+                P::Lambda,
+                "arn:aws:lambda:us-east-1:000000000001:function:f:live",
+            ),
+            (
+                P::Firehose,
+                "arn:aws:firehose:us-east-1:000000000001:deliverystream/d",
+            ),
             (
                 P::Application,
                 "arn:aws:sns:us-east-1:000000000001:endpoint/GCM/phones/80289ba6-0fd4-4079-afb4-ce8c8260f0ca",
@@ -244,13 +250,33 @@ mod tests {
             (P::Email, "a@b;c@d", "Invalid parameter: Email address"),
             (P::EmailJson, "a..b@c", "Invalid parameter: Email address"),
             (P::EmailJson, "@c", "Invalid parameter: Email address"),
-            (P::Sms, "NAA+15551234567", "Invalid SMS endpoint: NAA+15551234567"),
-            (P::Sms, "+15--551234567", "Invalid SMS endpoint: +15--551234567"),
+            (
+                P::Sms,
+                "NAA+15551234567",
+                "Invalid SMS endpoint: NAA+15551234567",
+            ),
+            (
+                P::Sms,
+                "+15--551234567",
+                "Invalid SMS endpoint: +15--551234567",
+            ),
             (P::Sms, "+1555.", "Invalid SMS endpoint: +1555."),
             (P::Sms, "+", "Invalid SMS endpoint: +"),
-            (P::Sms, "1234567890123456", "Invalid SMS endpoint: 1234567890123456"),
-            (P::Sqs, "http://localhost/1/q", "Invalid parameter: SQS endpoint ARN"),
-            (P::Sqs, "arn:aws:sqs:us-east-1:q", "Invalid parameter: SQS endpoint ARN"),
+            (
+                P::Sms,
+                "1234567890123456",
+                "Invalid SMS endpoint: 1234567890123456",
+            ),
+            (
+                P::Sqs,
+                "http://localhost/1/q",
+                "Invalid parameter: SQS endpoint ARN",
+            ),
+            (
+                P::Sqs,
+                "arn:aws:sqs:us-east-1:q",
+                "Invalid parameter: SQS endpoint ARN",
+            ),
             (
                 P::Sqs,
                 "arn:aws:sqs:us-east-1:000000000001:q.fifo",
@@ -280,11 +306,22 @@ mod tests {
 
     #[test]
     fn phone_numbers() {
-        assert_eq!(phone_number("+15/55-123.4567").as_deref(), Some("+15551234567"));
+        assert_eq!(
+            phone_number("+15/55-123.4567").as_deref(),
+            Some("+15551234567")
+        );
         for good in ["+15551234567", "15", "123456789012345"] {
             assert!(is_e164(good), "{good}");
         }
-        for bad in ["", "+", "1", "+0555123", "+1a234", "1234567890123456", "+1 555"] {
+        for bad in [
+            "",
+            "+",
+            "1",
+            "+0555123",
+            "+1a234",
+            "1234567890123456",
+            "+1 555",
+        ] {
             assert!(!is_e164(bad), "{bad}");
         }
     }

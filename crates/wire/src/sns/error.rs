@@ -177,9 +177,8 @@ impl SnsError {
 
     /// An endpoint of this token exists and has other attributes.
     pub fn endpoint_exists(arn: &str) -> Self {
-        let reason = format!(
-            "Endpoint {arn} already exists with the same Token, but different attributes."
-        );
+        let reason =
+            format!("Endpoint {arn} already exists with the same Token, but different attributes.");
         Self::invalid_because("Token", reason)
     }
 

@@ -1,26 +1,11 @@
 //! `ListSubscriptions`.
 
-use super::shape::{Answer, Members, Shape, write_list};
-use super::{SnsError, paging};
+use super::shape::{Answer, write_list};
 use crate::protocol::xml::XmlWriter;
 
-/// Asks for the account's subscriptions.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ListSubscriptionsRequest {
-    /// Of the page before.
-    pub next_token: Option<String>,
-}
-
-impl Shape for ListSubscriptionsRequest {
-    fn read(members: &mut Members<'_>) -> Self {
-        Self {
-            next_token: members.text("NextToken"),
-        }
-    }
-
-    fn check(&self) -> Result<(), SnsError> {
-        paging::decode_token(self.next_token.as_deref()).map(drop)
-    }
+page_request! {
+    /// Asks for the account's subscriptions.
+    ListSubscriptionsRequest, "NextToken"
 }
 
 /// A subscription in a listing.

@@ -1,7 +1,7 @@
 //! `ListSubscriptionsByTopic`.
 
 use super::shape::{Members, Shape};
-use super::{SnsError, TopicArn, paging};
+use super::{SnsError, paging};
 
 /// Asks for a topic's subscriptions.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -137,17 +137,35 @@ mod tests {
             assert_eq!(check(&map), Ok(()), "{good}");
         }
         for (bad, message) in [
-            ("", "The request must contain non-empty message attribute names."),
-            (&*"a".repeat(257), "Length of message attribute name must be less than 256 bytes."),
+            (
+                "",
+                "The request must contain non-empty message attribute names.",
+            ),
+            (
+                &*"a".repeat(257),
+                "Length of message attribute name must be less than 256 bytes.",
+            ),
             (
                 "a^b",
                 "Invalid non-alphanumeric character '#x5E' was found in the message attribute name. Can only include alphanumeric characters, hyphens, underscores, or dots.",
             ),
-            (".a", "Invalid message attribute name starting with character '.' was found."),
-            ("a.", "Invalid message attribute name ending with character '.' was found."),
-            ("a..b", "Message attribute name can not have successive '.' character."),
+            (
+                ".a",
+                "Invalid message attribute name starting with character '.' was found.",
+            ),
+            (
+                "a.",
+                "Invalid message attribute name ending with character '.' was found.",
+            ),
+            (
+                "a..b",
+                "Message attribute name can not have successive '.' character.",
+            ),
         ] {
-            assert_eq!(refusal(bad, s()), format!("ParameterValueInvalid: {message}"));
+            assert_eq!(
+                refusal(bad, s()),
+                format!("ParameterValueInvalid: {message}")
+            );
         }
     }
 
@@ -197,7 +215,11 @@ mod tests {
             ),
         ] {
             let refused = refusal("attr1", bad.clone());
-            assert_eq!(refused, format!("ParameterValueInvalid: {message}"), "{bad:?}");
+            assert_eq!(
+                refused,
+                format!("ParameterValueInvalid: {message}"),
+                "{bad:?}"
+            );
         }
         for bad in ["x", "{}", "[[1]]", r#"[{"a":1}]"#, "[1,]"] {
             assert!(refusal("attr1", string("String.Array", bad)).contains("JSON array"));

@@ -32,7 +32,8 @@ impl<'a> Messages<'a> {
             // From memory.
             Some(_) => return Err(SnsError::invalid_parameter("MessageStructure")),
         }
-        let refuse = |why: &str| SnsError::invalid_parameter(format_args!("Message Structure - {why}"));
+        let refuse =
+            |why: &str| SnsError::invalid_parameter(format_args!("Message Structure - {why}"));
         let Texts(texts) = serde_json::from_str(message)
             .map_err(|_| refuse("JSON message body failed to parse"))?;
         if needs_default && !texts.contains_key(DEFAULT) {
@@ -116,7 +117,8 @@ mod tests {
 
     #[test]
     fn what_awss_recordings_refuse_and_take() {
-        let no_default = "Invalid parameter: Message Structure - No default entry in JSON message body";
+        let no_default =
+            "Invalid parameter: Message Structure - No default entry in JSON message body";
         let no_json = "Invalid parameter: Message Structure - JSON message body failed to parse";
         for (bad, message) in [
             ("{}", no_default),
@@ -134,7 +136,10 @@ mod tests {
         let twice = json(r#"{"default":"a","default":"b"}"#).unwrap();
         assert_eq!(twice.for_protocol(P::Sqs), "b");
         let to_endpoint = Messages::parse(r#"{"GCM":"g"}"#, Some("json"), false).unwrap();
-        assert_eq!((to_endpoint.for_key("GCM"), to_endpoint.for_key("APNS")), ("g", ""));
+        assert_eq!(
+            (to_endpoint.for_key("GCM"), to_endpoint.for_key("APNS")),
+            ("g", "")
+        );
         let other = Messages::parse("x", Some("xml"), true).unwrap_err();
         assert_eq!(other.message, "Invalid parameter: MessageStructure");
     }

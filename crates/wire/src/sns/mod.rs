@@ -16,6 +16,7 @@ mod create_topic;
 mod data_protection;
 mod delete_topic;
 mod delivery_policy;
+mod delivery_sections;
 mod endpoint;
 mod error;
 mod get_subscription_attributes;
@@ -50,23 +51,18 @@ pub use backoff::{BackoffFunction, RetryPolicy};
 pub use confirm_subscription::{ConfirmSubscriptionRequest, ConfirmSubscriptionResponse};
 pub use create_topic::{CreateTopicRequest, CreateTopicResponse};
 pub use data_protection::{
-    GetDataProtectionPolicyRequest, GetDataProtectionPolicyResponse,
-    PutDataProtectionPolicyRequest,
+    GetDataProtectionPolicyRequest, GetDataProtectionPolicyResponse, PutDataProtectionPolicyRequest,
 };
 pub use delete_topic::DeleteTopicRequest;
-pub use delivery_policy::{
-    DeliveryPolicy, EffectiveDeliveryPolicy, RequestPolicy, RetryPolicyInput, ThrottlePolicy,
-    TopicDeliveryPolicy,
-};
+pub use delivery_policy::{DeliveryPolicy, EffectiveDeliveryPolicy, TopicDeliveryPolicy};
+pub use delivery_sections::{RequestPolicy, RetryPolicyInput, ThrottlePolicy};
 pub use endpoint::{SubscriptionProtocol, phone_number};
 pub use error::{SnsError, SnsErrorKind};
 pub use get_subscription_attributes::{
     GetSubscriptionAttributesRequest, GetSubscriptionAttributesResponse,
 };
 pub use get_topic_attributes::{GetTopicAttributesRequest, GetTopicAttributesResponse};
-pub use list_subscriptions::{
-    ListSubscriptionsRequest, ListSubscriptionsResponse, Subscription,
-};
+pub use list_subscriptions::{ListSubscriptionsRequest, ListSubscriptionsResponse, Subscription};
 pub use list_subscriptions_by_topic::ListSubscriptionsByTopicRequest;
 pub use list_topics::{ListTopicsRequest, ListTopicsResponse};
 pub use message_attribute::{MessageAttributeMap, MessageAttributeValue};

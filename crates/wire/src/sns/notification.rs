@@ -214,7 +214,11 @@ impl Document {
 
     /// The name of a member.
     fn name(&mut self, name: &str) {
-        let comma = if self.0.last() == Some(&b'{') { "" } else { "," };
+        let comma = if self.0.last() == Some(&b'{') {
+            ""
+        } else {
+            ","
+        };
         self.0
             .extend_from_slice(format!("{comma}\n  \"{name}\" : ").as_bytes());
     }
@@ -321,4 +325,201 @@ fn date(days: u64) -> (u64, u64, u64) {
         (march_month - 9, 1)
     };
     (era * 400 + year_of_era + next_year, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sns::MessageAttributeValue;
+
+    const TOPIC: &str = "arn:aws:sns:us-west-2:123456789012:MyTopic";
+    const SUBSCRIPTION: &str =
+        "arn:aws:sns:us-west-2:123456789012:MyTopic:c9135db0-26c4-47ec-8998-413945fb5a96";
+    const BASE: &str = "https://sns.us-west-2.amazonaws.com";
+    const SIGNATURE: Signature<'_> = Signature {
+        version: 1,
+        signature: "EXAMPLEw6JRN",
+        signing_cert_url: "https://sns.us-west-2.amazonaws.com/cert.pem",
+    };
+    /// 2012-05-02T00:54:06.655Z
+    const TIME: Timestamp = Timestamp::from_millis(1_335_920_046_655);
+
+    fn notification<'a>(attributes: &'a MessageAttributeMap) -> Notification<'a> {
+        Notification {
+            message_id: "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324",
+            sequence_number: None,
+            topic_arn: TOPIC,
+            subject: Some("My First Message"),
+            message: "Hello world!",
+            time: TIME,
+            attributes,
+        }
+    }
+
+    fn text(bytes: Vec<u8>) -> String {
+        String::from_utf8(bytes).unwrap()
+    }
+
+    /// The example of AWS's documentation.
+    #[test]
+    fn a_message_is_laid_out_as_documented() {
+        let none = MessageAttributeMap::new();
+        let envelope = notification(&none).envelope(BASE, Some(&SIGNATURE));
+        assert_eq!(
+            text(envelope.body(SUBSCRIPTION)),
+            r#"{
+  "Type" : "Notification",
+  "MessageId" : "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324",
+  "TopicArn" : "arn:aws:sns:us-west-2:123456789012:MyTopic",
+  "Subject" : "My First Message",
+  "Message" : "Hello world!",
+  "Timestamp" : "2012-05-02T00:54:06.655Z",
+  "SignatureVersion" : "1",
+  "Signature" : "EXAMPLEw6JRN",
+  "SigningCertURL" : "https://sns.us-west-2.amazonaws.com/cert.pem",
+  "UnsubscribeURL" : "https://sns.us-west-2.amazonaws.com/?Action=Unsubscribe&SubscriptionArn=arn:aws:sns:us-west-2:123456789012:MyTopic:c9135db0-26c4-47ec-8998-413945fb5a96"
+}"#
+        );
+        assert!(envelope.prefix.ends_with(b"&SubscriptionArn="));
+        assert_eq!(&*envelope.tail, b"\"\n}");
+    }
+
+    #[test]
+    fn attributes_come_last_and_fifo_messages_are_not_signed() {
+        let binary = MessageAttributeValue {
+            data_type: "Binary".into(),
+            binary_value: Some(vec![2, 3, 4].into()),
+            ..MessageAttributeValue::default()
+        };
+        let attributes = MessageAttributeMap::from([
+            (
+                "attr1".to_owned(),
+                MessageAttributeValue::string("a \"b\"\n"),
+            ),
+            ("attr2".to_owned(), binary),
+        ]);
+        let fifo = Notification {
+            sequence_number: Some("10000000000000003000"),
+            subject: None,
+            ..notification(&attributes)
+        };
+        assert_eq!(
+            text(fifo.envelope(BASE, None).body(SUBSCRIPTION)),
+            r#"{
+  "Type" : "Notification",
+  "MessageId" : "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324",
+  "SequenceNumber" : "10000000000000003000",
+  "TopicArn" : "arn:aws:sns:us-west-2:123456789012:MyTopic",
+  "Message" : "Hello world!",
+  "Timestamp" : "2012-05-02T00:54:06.655Z",
+  "UnsubscribeURL" : "https://sns.us-west-2.amazonaws.com/?Action=Unsubscribe&SubscriptionArn=arn:aws:sns:us-west-2:123456789012:MyTopic:c9135db0-26c4-47ec-8998-413945fb5a96",
+  "MessageAttributes" : {
+    "attr1" : {"Type":"String","Value":"a \"b\"\n"},
+    "attr2" : {"Type":"Binary","Value":"AgME"}
+  }
+}"#
+        );
+    }
+
+    #[test]
+    fn any_text_comes_back() {
+        let message = "ö§a1\"_!?,. £$- \\ \u{8}\t\r\n 🦀 {\"a\":1}";
+        let attributes =
+            MessageAttributeMap::from([("a".to_owned(), MessageAttributeValue::string(message))]);
+        let sent = Notification {
+            message,
+            subject: Some(message),
+            ..notification(&attributes)
+        };
+        let body = sent.envelope(BASE, Some(&SIGNATURE)).body(SUBSCRIPTION);
+        let read: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(read["Message"], message);
+        assert_eq!(read["Subject"], message);
+        assert_eq!(read["MessageAttributes"]["a"]["Value"], message);
+        let url = format!("{BASE}/?Action=Unsubscribe&SubscriptionArn={SUBSCRIPTION}");
+        assert_eq!(read["UnsubscribeURL"], url);
+    }
+
+    #[test]
+    fn what_is_signed_of_a_message() {
+        let none = MessageAttributeMap::new();
+        assert_eq!(
+            notification(&none).string_to_sign(),
+            "Message\nHello world!\nMessageId\n22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324\nSubject\nMy First Message\n\
+             Timestamp\n2012-05-02T00:54:06.655Z\nTopicArn\narn:aws:sns:us-west-2:123456789012:MyTopic\n\
+             Type\nNotification\n"
+        );
+        let without = Notification {
+            subject: None,
+            ..notification(&none)
+        };
+        assert!(!without.string_to_sign().contains("Subject"));
+    }
+
+    fn confirmation(kind: ConfirmationKind) -> Confirmation<'static> {
+        Confirmation {
+            kind,
+            message_id: "165545c9-2a5c-472c-8df2-7ff2be2b3b1b",
+            token: "2336412f37",
+            topic_arn: TOPIC,
+            subscription_arn: SUBSCRIPTION,
+            time: TIME,
+        }
+    }
+
+    #[test]
+    fn confirmations_are_laid_out_as_documented() {
+        let subscribed = confirmation(ConfirmationKind::Subscription);
+        assert_eq!(
+            text(subscribed.body(BASE, &SIGNATURE)),
+            r#"{
+  "Type" : "SubscriptionConfirmation",
+  "MessageId" : "165545c9-2a5c-472c-8df2-7ff2be2b3b1b",
+  "Token" : "2336412f37",
+  "TopicArn" : "arn:aws:sns:us-west-2:123456789012:MyTopic",
+  "Message" : "You have chosen to subscribe to the topic arn:aws:sns:us-west-2:123456789012:MyTopic.\nTo confirm the subscription, visit the SubscribeURL included in this message.",
+  "SubscribeURL" : "https://sns.us-west-2.amazonaws.com/?Action=ConfirmSubscription&TopicArn=arn:aws:sns:us-west-2:123456789012:MyTopic&Token=2336412f37",
+  "Timestamp" : "2012-05-02T00:54:06.655Z",
+  "SignatureVersion" : "1",
+  "Signature" : "EXAMPLEw6JRN",
+  "SigningCertURL" : "https://sns.us-west-2.amazonaws.com/cert.pem"
+}"#
+        );
+        let ended = confirmation(ConfirmationKind::Unsubscribe);
+        let read: serde_json::Value =
+            serde_json::from_slice(&ended.body(BASE, &SIGNATURE)).unwrap();
+        assert_eq!(read["Type"], "UnsubscribeConfirmation");
+        assert_eq!(
+            read["Message"],
+            format!(
+                "You have chosen to deactivate subscription {SUBSCRIPTION}.\nTo cancel this operation and restore the subscription, visit the SubscribeURL included in this message."
+            )
+        );
+        assert_eq!(
+            ended.string_to_sign(BASE),
+            format!(
+                "Message\n{}\nMessageId\n{}\nSubscribeURL\n{}\nTimestamp\n2012-05-02T00:54:06.655Z\nToken\n2336412f37\nTopicArn\n{TOPIC}\nType\nUnsubscribeConfirmation\n",
+                read["Message"].as_str().unwrap(),
+                ended.message_id,
+                read["SubscribeURL"].as_str().unwrap()
+            )
+        );
+    }
+
+    #[test]
+    fn times() {
+        for (millis, expected) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_400_001, "2000-02-29T00:00:00.001Z"),
+            (1_077_926_399_999, "2004-02-27T23:59:59.999Z"),
+            (1_709_164_800_000, "2024-02-29T00:00:00.000Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+            (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
+        ] {
+            let time = timestamp(Timestamp::from_millis(millis));
+            assert_eq!(time.to_string(), expected);
+        }
+        // Far beyond, it is still a text.
+        assert!(timestamp(Timestamp::NEVER).to_string().ends_with('Z'));
+    }
 }

@@ -125,8 +125,7 @@ fn check_subject(subject: &str) -> Result<(), SnsError> {
 /// A group or deduplication id: 1 to 128 alphanumeric and punctuation characters of ASCII. Wording from memory.
 fn check_id(id: Option<&str>, name: &str) -> Result<(), SnsError> {
     let Some(id) = id else { return Ok(()) };
-    let ok =
-        (1..=GROUP_ID_LEN_MAX).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
+    let ok = (1..=GROUP_ID_LEN_MAX).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
     if ok {
         return Ok(());
     }

@@ -8,7 +8,7 @@ use levada_types::limits::PLATFORM_APPLICATION_NAME_LEN_MAX;
 use super::attribute_error::AttributeError;
 use super::shape::{Answer, Members, Shape, map_size, write_list, write_map};
 use super::topic_attributes::check_role;
-use super::{Attribute, PlatformApplicationArn, SnsError, TopicArn, paging};
+use super::{Attribute, PlatformApplicationArn, SnsError, TopicArn};
 use crate::protocol::xml::XmlWriter;
 
 /// Platforms that an application can be of. The documentation no longer tells all of them.
@@ -87,7 +87,10 @@ impl Shape for CreatePlatformApplicationRequest {
         // Wordings from memory.
         if !is_name {
             let reason = "must be at least one and at most 256 characters long, and contain only the characters 'a'-'z', 'A'-'Z', '0'-'9', '_', '-', and '.'.";
-            return Err(SnsError::invalid_parameter(format_args!("{} Reason: {reason}", self.name)));
+            return Err(SnsError::invalid_parameter(format_args!(
+                "{} Reason: {reason}",
+                self.name
+            )));
         }
         if !PLATFORMS.contains(&&*self.platform) {
             return Err(SnsError::invalid_because(
@@ -127,7 +130,11 @@ fn check_attribute(name: &str, value: &str) -> Result<(), AttributeError> {
         | Name::EventEndpointDeleted
         | Name::EventEndpointUpdated => match TopicArn::parse(value, name) {
             Ok(_) => Ok(()),
-            Err(_) => Err(AttributeError::not_one_of(name, value, "the ARN of a topic")),
+            Err(_) => Err(AttributeError::not_one_of(
+                name,
+                value,
+                "the ARN of a topic",
+            )),
         },
         Name::SuccessFeedbackSampleRate => match value.parse::<u32>() {
             Ok(0..=100) => Ok(()),
@@ -204,23 +211,9 @@ impl Shape for SetPlatformApplicationAttributesRequest {
     }
 }
 
-/// Asks for the account's applications.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ListPlatformApplicationsRequest {
-    /// Of the page before.
-    pub next_token: Option<String>,
-}
-
-impl Shape for ListPlatformApplicationsRequest {
-    fn read(members: &mut Members<'_>) -> Self {
-        Self {
-            next_token: members.text("NextToken"),
-        }
-    }
-
-    fn check(&self) -> Result<(), SnsError> {
-        paging::decode_token(self.next_token.as_deref()).map(drop)
-    }
+page_request! {
+    /// Asks for the account's applications.
+    ListPlatformApplicationsRequest, "NextToken"
 }
 
 /// An application in a listing.

@@ -95,7 +95,9 @@ fn check_attribute(name: &str, value: &str) -> Result<(), AttributeError> {
     match known {
         Name::Enabled => flag(name, &value.to_ascii_lowercase()).map(drop),
         Name::CustomUserData if value.len() > CUSTOM_USER_DATA_BYTES_MAX => {
-            let reason = format!("must be at most {CUSTOM_USER_DATA_BYTES_MAX} bytes long in UTF-8 encoding");
+            let reason = format!(
+                "must be at most {CUSTOM_USER_DATA_BYTES_MAX} bytes long in UTF-8 encoding"
+            );
             Err(AttributeError::new(name, reason))
         }
         Name::Token if value.is_empty() => Err(AttributeError::new(name, "must not be empty")),

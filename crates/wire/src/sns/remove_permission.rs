@@ -1,8 +1,8 @@
 //! `RemovePermission`.
 
+use super::SnsError;
 use super::add_permission::check_label;
 use super::shape::{Members, Shape};
-use super::{SnsError, TopicArn};
 
 /// Takes a statement away from a topic's policy.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -2,7 +2,7 @@
 
 use super::attribute_error::AttributeError;
 use super::shape::{Members, Shape};
-use super::{SnsError, SubscriptionArn, SubscriptionAttributes, SubscriptionFacts};
+use super::{SnsError, SubscriptionAttributes, SubscriptionFacts};
 
 /// Sets one attribute of a subscription.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -15,7 +15,11 @@ pub struct SetSubscriptionAttributesRequest {
     pub attribute_value: Option<String>,
 }
 
-about_subscription!(SetSubscriptionAttributesRequest, subscription_arn, "SubscriptionArn");
+about_subscription!(
+    SetSubscriptionAttributesRequest,
+    subscription_arn,
+    "SubscriptionArn"
+);
 
 impl SetSubscriptionAttributesRequest {
     fn value(&self) -> &str {

@@ -2,7 +2,7 @@
 
 use super::attribute_error::AttributeError;
 use super::shape::{Members, Shape};
-use super::{SnsError, TopicArn, TopicAttributes};
+use super::{SnsError, TopicAttributes};
 
 /// Sets one attribute of a topic.
 #[derive(Clone, Debug, Default, PartialEq)]

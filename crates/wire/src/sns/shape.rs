@@ -410,3 +410,27 @@ macro_rules! subscription_request {
         arn_request! { $(#[$doc])* $name, $field, $member, about_subscription, subscription }
     };
 }
+
+/// A request for a page that has nothing but the token of the page before.
+macro_rules! page_request {
+    ($(#[$doc:meta])* $name:ident, $member:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub struct $name {
+            /// Of the page before.
+            pub next_token: Option<String>,
+        }
+
+        impl $crate::sns::shape::Shape for $name {
+            fn read(members: &mut $crate::sns::shape::Members<'_>) -> Self {
+                Self {
+                    next_token: members.text($member),
+                }
+            }
+
+            fn check(&self) -> Result<(), $crate::sns::SnsError> {
+                $crate::sns::paging::decode_token(self.next_token.as_deref()).map(drop)
+            }
+        }
+    };
+}

@@ -73,23 +73,9 @@ impl Answer for CheckIfPhoneNumberIsOptedOutResponse {
     }
 }
 
-/// Asks for the phones whose owners want no messages.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ListPhoneNumbersOptedOutRequest {
-    /// Of the page before.
-    pub next_token: Option<String>,
-}
-
-impl Shape for ListPhoneNumbersOptedOutRequest {
-    fn read(members: &mut Members<'_>) -> Self {
-        Self {
-            next_token: members.text("nextToken"),
-        }
-    }
-
-    fn check(&self) -> Result<(), SnsError> {
-        paging::decode_token(self.next_token.as_deref()).map(drop)
-    }
+page_request! {
+    /// Asks for the phones whose owners want no messages.
+    ListPhoneNumbersOptedOutRequest, "nextToken"
 }
 
 /// Phones whose owners want no messages.

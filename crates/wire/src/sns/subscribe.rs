@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use super::attribute_error::AttributeError;
 use super::shape::{Members, Shape};
-use super::{
-    SnsError, SubscriptionAttributes, SubscriptionFacts, SubscriptionProtocol, TopicArn,
-};
+use super::{SnsError, SubscriptionAttributes, SubscriptionFacts, SubscriptionProtocol};
 
 /// What `Subscribe` answers for an ARN while the endpoint has not confirmed, unless the ARN was asked for.
 pub const PENDING_CONFIRMATION: &str = "pending confirmation";

@@ -215,8 +215,7 @@ impl SubscriptionAttributes {
             && facts.endpoint.ends_with(".fifo")
             && !redrive.dead_letter_target.name.is_fifo()
         {
-            let reason =
-                "must use a FIFO queue as DLQ for a FIFO Subscription to a FIFO Topic.";
+            let reason = "must use a FIFO queue as DLQ for a FIFO Subscription to a FIFO Topic.";
             return Err(AttributeError::new("RedrivePolicy", reason));
         }
         if self.replay_policy.is_some() && !facts.fifo_topic {

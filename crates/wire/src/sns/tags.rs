@@ -6,8 +6,8 @@ use levada_types::limits::{
     TAG_KEY_LEN_MAX, TAG_VALUE_LEN_MAX, TAGGED_ARN_LEN_MAX, TOPIC_TAGS_MAX,
 };
 
+use super::SnsError;
 use super::shape::{Answer, Members, Shape, write_list};
-use super::{SnsError, TopicArn};
 use crate::kinesis::constraint::Text;
 use crate::protocol::xml::XmlWriter;
 
@@ -59,7 +59,8 @@ pub(super) fn check_tags(tags: &[Tag]) -> Result<(), SnsError> {
             ));
         }
         if !allowed(&tag.key) || !allowed(&tag.value) {
-            let reason = "Tag keys and values can only include letters, numbers, spaces and _.:/=+-@";
+            let reason =
+                "Tag keys and values can only include letters, numbers, spaces and _.:/=+-@";
             return Err(SnsError::invalid_because("Tags", reason));
         }
     }

@@ -274,9 +274,7 @@ impl TopicAttributes {
 
     /// The policy as set, if one was.
     pub fn policy(&self) -> Option<&str> {
-        self.verbatim
-            .get(Name::Policy.as_str())
-            .map(String::as_str)
+        self.verbatim.get(Name::Policy.as_str()).map(String::as_str)
     }
 
     /// The version of the signatures of what is sent: 1 or 2.

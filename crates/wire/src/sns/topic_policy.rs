@@ -179,9 +179,13 @@ mod tests {
         let second = add("one", &["000000000002"], &["Publish"])
             .add_to(&first, &arn())
             .unwrap();
-        let third = add("two", &["000000000002", "000000000003"], &["Publish", "Subscribe"])
-            .add_to(&second, &arn())
-            .unwrap();
+        let third = add(
+            "two",
+            &["000000000002", "000000000003"],
+            &["Publish", "Subscribe"],
+        )
+        .add_to(&second, &arn())
+        .unwrap();
         let value: Value = serde_json::from_str(&third).unwrap();
         assert_eq!(
             value["Statement"][1],
@@ -217,7 +221,14 @@ mod tests {
             AttributeError::Invalid(reason) => reason.into_owned(),
             AttributeError::Unknown(name) => panic!("{name}"),
         };
-        for bad in ["", "[]", "x", "{}", r#"{"Statement":[]}"#, r#"{"Statement":["a"]}"#] {
+        for bad in [
+            "",
+            "[]",
+            "x",
+            "{}",
+            r#"{"Statement":[]}"#,
+            r#"{"Statement":["a"]}"#,
+        ] {
             assert_eq!(refused(bad), "Policy Error: null", "{bad}");
         }
         for bad in ["*", "SNS:*", "sqs:SendMessage", "SNS:CreateTopic"] {

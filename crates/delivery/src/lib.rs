@@ -41,7 +41,7 @@ pub use self::sms::{
 };
 pub use self::sockets::{NoSocket, Permit, SocketSettings, Sockets, Standing};
 pub use self::status::{LastError, Status, StatusSnapshot};
-pub use self::worker::{Claimed, Courier, Inbox, InboxError, WorkerSettings, run};
+pub use self::worker::{ClaimResult, Claimed, Courier, Inbox, InboxError, WorkerSettings, run};
 
 #[cfg(test)]
 mod stand_in;

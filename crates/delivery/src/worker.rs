@@ -46,6 +46,9 @@ pub struct Claimed<C, M> {
     pub message: M,
 }
 
+/// What was claimed, or why nothing can be.
+pub type ClaimResult<C, M> = Result<Vec<Claimed<C, M>>, InboxError>;
+
 /// A subscription's delivery queue, or a part of it.
 ///
 /// A claim hides a message for [`CLAIM_TIME_MIN`] or longer, and ends by itself: then the message is claimed again, with the
@@ -63,7 +66,7 @@ pub trait Inbox: Send + Sync + 'static {
     fn claim(
         &self,
         max: usize,
-    ) -> impl Future<Output = Result<Vec<Claimed<Self::Claim, Self::Message>>, InboxError>> + Send;
+    ) -> impl Future<Output = ClaimResult<Self::Claim, Self::Message>> + Send;
 
     /// A message was delivered: deletes it.
     fn done(
@@ -124,16 +127,8 @@ impl WorkerSettings {
     }
 }
 
-type Claiming<I> = Pin<
-    Box<
-        dyn Future<
-                Output = Result<
-                    Vec<Claimed<<I as Inbox>::Claim, <I as Inbox>::Message>>,
-                    InboxError,
-                >,
-            > + Send,
-    >,
->;
+type Claiming<I> =
+    Pin<Box<dyn Future<Output = ClaimResult<<I as Inbox>::Claim, <I as Inbox>::Message>> + Send>>;
 
 /// Delivers until it is told to stop. Then nothing more is claimed, what is under way has [`SHUTDOWN_GRACE`], and what is not done
 /// by then is put back, for whoever leads next; that has as long again. What could not be put back waits for its claim's end.
@@ -224,11 +219,7 @@ where
         }
     }
 
-    fn take_in(
-        &mut self,
-        max: usize,
-        claimed: Result<Vec<Claimed<I::Claim, I::Message>>, InboxError>,
-    ) {
+    fn take_in(&mut self, max: usize, claimed: ClaimResult<I::Claim, I::Message>) {
         let claimed = claimed.unwrap_or_else(|error| {
             debug!(%error, "nothing can be claimed");
             self.pace.pause(Instant::now() + INBOX_PAUSE);

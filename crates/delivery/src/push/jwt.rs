@@ -17,7 +17,7 @@ pub(super) struct BadKey;
 /// A key that claims are signed with.
 pub(super) enum JwtKey {
     Rsa(Box<RsaKeyPair>),
-    Ecdsa(EcdsaKeyPair),
+    Ecdsa(Box<EcdsaKeyPair>),
 }
 
 impl std::fmt::Debug for JwtKey {
@@ -42,7 +42,7 @@ impl JwtKey {
             der.secret_pkcs8_der(),
             &SystemRandom::new(),
         );
-        Ok(Self::Ecdsa(key.map_err(|_| BadKey)?))
+        Ok(Self::Ecdsa(Box::new(key.map_err(|_| BadKey)?)))
     }
 
     /// Claims, signed.

@@ -82,7 +82,7 @@ impl Inbox for Tray {
     type Claim = u64;
     type Message = u64;
 
-    async fn claim(&self, max: usize) -> Result<Vec<Claimed<u64, u64>>, InboxError> {
+    async fn claim(&self, max: usize) -> ClaimResult<u64, u64> {
         self.fail()?;
         loop {
             let changed = self.changed.notified();

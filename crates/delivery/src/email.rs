@@ -1,10 +1,10 @@
 //! Mail: requests to confirm, messages as text, and messages as the JSON that other protocols get.
 
-use std::time::Duration;
+mod mime;
 
-use lettre::address::AddressError;
-use lettre::message::header::ContentType;
-use lettre::message::{Mailbox, Message};
+use std::time::{Duration, SystemTime};
+
+use lettre::address::{AddressError, Envelope};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
@@ -183,15 +183,23 @@ impl Mailer {
 
     /// Sends one mail, over a connection of its own.
     pub async fn send(&self, mail: &Mail, standing: Standing) -> Report {
-        let message = match self.message(mail) {
-            Ok(message) => message,
-            Err(unsendable) => return Report::never(None, unsendable),
+        let to: Address = match mail.to.parse() {
+            Ok(to) => to,
+            Err(error) => {
+                let why = format!("{} is no mail address: {error}", mail.to);
+                return Report::never(None, why);
+            }
         };
+        let envelope = match Envelope::new(Some(self.from.clone()), vec![to]) {
+            Ok(envelope) => envelope,
+            Err(error) => return Report::never(None, error),
+        };
+        let text = mime::message(mail, &self.from, SystemTime::now());
         let _permit = match self.sockets.acquire(&self.host, standing).await {
             Ok(permit) => permit,
             Err(busy) => return Report::not_tried(busy),
         };
-        let sending = self.transport.send(message);
+        let sending = self.transport.send_raw(&envelope, &text);
         match tokio::time::timeout(self.attempt_time, sending).await {
             Ok(Ok(answer)) => Report::delivered(
                 Some(answer.code().into()),
@@ -200,25 +208,6 @@ impl Mailer {
             Ok(Err(error)) => refused(&error),
             Err(_) => Report::retry(None, "the mail server did not answer in time"),
         }
-    }
-
-    fn message(&self, mail: &Mail) -> Result<Message, String> {
-        let to: Address = mail
-            .to
-            .parse()
-            .map_err(|error| format!("{} is no mail address: {error}", mail.to))?;
-        // Who chose the name chooses no header.
-        let name = mail
-            .from_name
-            .as_ref()
-            .map(|name| name.chars().filter(|c| !c.is_control()).collect::<String>());
-        Message::builder()
-            .from(Mailbox::new(name, self.from.clone()))
-            .to(Mailbox::new(None, to))
-            .subject(mail.subject.replace(char::is_control, " "))
-            .header(ContentType::TEXT_PLAIN)
-            .body(mail.text.clone())
-            .map_err(|error| format!("no mail can be made of the message: {error}"))
     }
 }
 

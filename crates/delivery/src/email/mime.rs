@@ -38,7 +38,8 @@ pub(super) fn message(mail: &Mail, from: &Address, now: SystemTime) -> Vec<u8> {
         "Content-Type: text/plain; charset=utf-8".to_owned(),
         format!("Content-Transfer-Encoding: {encoding}"),
     ];
-    format!("{}\r\n\r\n{text}\r\n", headers.join("\r\n")).into_bytes()
+    // The last line's end is part of what ends the mail, which the transport writes.
+    format!("{}\r\n\r\n{text}", headers.join("\r\n")).into_bytes()
 }
 
 /// A name before an address.
@@ -159,7 +160,7 @@ mod tests {
     #[test]
     fn plain_texts_are_sent_as_they_are() {
         let (headers, text) = made(None, "A subject", "one\ntwo\r\n\tthree\n");
-        assert_eq!(text, "one\r\ntwo\r\n\tthree\r\n");
+        assert_eq!(text, "one\r\ntwo\r\n\tthree");
         for (name, value) in [
             ("From", "no-reply@example.com"),
             ("To", "ann@example.org"),

@@ -46,6 +46,7 @@ mod reader;
 mod reconcile;
 mod replica_sets;
 mod report;
+mod shelf;
 mod ship;
 mod standing;
 mod start;
@@ -72,6 +73,7 @@ pub use node::{
 pub use operations::{OperationError, Operator};
 pub use queue::{Queue, QueueCounts, QueueSettings, ReceiveOptions, Received, ReceivedMessage};
 pub use report::{ClusterReport, NodeReport, PartitionReport};
+pub use shelf::{Before, Put as ShelfPut};
 pub use standing::empty_directory;
 pub use stream::{
     Letters, Put, Resharding, ShardEnds, ShardRead, Stream, StreamCounts, StreamQueue,

@@ -33,7 +33,8 @@ def test_the_document_that_a_queue_gets(sns, sqs, topic, queue):
     got = receive_one(sqs, queue, **ALL)
     told = document(got)
     assert list(told) == [
-        "Type", "MessageId", "TopicArn", "Subject", "Message", "Timestamp", "UnsubscribeURL", "MessageAttributes",
+        "Type", "MessageId", "TopicArn", "Subject", "Message", "Timestamp", "SignatureVersion", "Signature", "SigningCertURL",
+        "UnsubscribeURL", "MessageAttributes",
     ]  # fmt: skip
     assert told["Type"] == "Notification"
     assert told["MessageId"] == published["MessageId"] != got["MessageId"]

@@ -3,19 +3,12 @@
 import json
 import re
 import urllib.error
-import urllib.request
 import uuid
 
 from support.aws import arn_of, attributes, eventually, receive_none, receive_one, refused, sqs_client
-from support.sns import document, sns_client, subscribe, subscription_attributes, topic_attributes
+from support.sns import document, follow, sns_client, subscribe, subscription_attributes, topic_attributes
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-
-
-def follow(url):
-    """What a browser is answered that follows a link of a message."""
-    with urllib.request.urlopen(url) as answer:  # noqa: S310 - a link of ours
-        return answer.read().decode()
 
 
 def test_a_queue_is_subscribed_once(sns, other_sns, sqs, topic, queue):

@@ -160,12 +160,7 @@ def test_a_data_protection_policy_is_kept_beside_the_attributes(sns, topic):
     assert sns.create_topic(Name=name_of(topic), Attributes={"DisplayName": "x"})["TopicArn"] == topic
 
 
-def test_what_is_not_delivered_to_says_so(sns, topic):
-    with refused("InvalidParameter", "delivers to SQS queues only"):
-        sns.subscribe(TopicArn=topic, Protocol="https", Endpoint="https://example.com/")
-    with refused("InvalidParameter", "sends no text messages"):
-        sns.publish(PhoneNumber="+15005550006", Message="x")
-    assert sns.list_platform_applications()["PlatformApplications"] == []
+def test_what_platforms_there_are(sns):
     with refused("NotFound", status=404):
         sns.get_platform_application_attributes(
             PlatformApplicationArn="arn:aws:sns:us-east-1:000000000000:app/GCM/none"

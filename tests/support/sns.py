@@ -1,6 +1,7 @@
 """What the suites on topics say often: a client, a subscribed queue, what came to it."""
 
 import json
+import urllib.request
 
 import boto3
 from botocore.config import Config
@@ -40,3 +41,9 @@ def topic_attributes(sns, topic):
 def subscription_attributes(sns, subscription):
     """All attributes of a subscription."""
     return sns.get_subscription_attributes(SubscriptionArn=subscription)["Attributes"]
+
+
+def follow(url):
+    """What a browser is answered that follows a link of a message."""
+    with urllib.request.urlopen(url, timeout=READ_TIMEOUT_S) as answer:  # noqa: S310 - a link of ours
+        return answer.read().decode()

@@ -197,6 +197,11 @@ impl Directory {
         })
     }
 
+    /// Whether this copy is older than the number: it may be anything.
+    pub(crate) fn is_unheard_of(&self, id: QueueId) -> bool {
+        self.read(|catalog| catalog.next_queue_id() <= id)
+    }
+
     /// Reads the catalog itself; `read` must be short.
     pub(crate) fn read<T: Default>(&self, read: impl FnOnce(&Catalog) -> T) -> T {
         self.catalog

@@ -47,6 +47,7 @@ mod reader;
 mod reconcile;
 mod replica_sets;
 mod report;
+mod shelf;
 mod ship;
 mod standing;
 mod start;
@@ -74,6 +75,7 @@ pub use operations::{OperationError, Operator};
 pub use peek::{DeadLetters, PEEKED_MAX, PartHolds, Peek, PeekedMessage, QueuePart};
 pub use queue::{Queue, QueueCounts, QueueSettings, ReceiveOptions, Received, ReceivedMessage};
 pub use report::{ClusterReport, NodeReport, PartitionReport};
+pub use shelf::{Before, Put as ShelfPut};
 pub use standing::empty_directory;
 pub use stream::{
     Letters, Put, Resharding, ShardEnds, ShardRead, Stream, StreamCounts, StreamQueue,

@@ -121,6 +121,7 @@ mod tests {
             deleted_name_wait_ms: 0,
             admin_callers: crate::operate::AdminCallers::default(),
             kinesis_limits: false,
+            topics: crate::sns::TopicOptions::default(),
         }
     }
 

@@ -31,7 +31,7 @@ use crate::limits::{BODIES_BYTES_MAX, RECORD_ANSWERS_BYTES_MAX};
 use crate::metrics::{Outcome, RequestMetrics, Slot};
 use crate::operate::{self, AdminCallers};
 use crate::random::{Uuid, UuidText};
-use crate::sns::{self, MessageSigner};
+use crate::sns::{self, MessageSigner, PhoneCourier, TopicOptions};
 use crate::{cloudwatch, dynamodb, sqs, sts};
 
 /// Settings of the front.
@@ -50,6 +50,8 @@ pub struct GatewayOptions {
     pub admin_callers: AdminCallers,
     /// Whether shards of new streams take no more in a second than AWS's do.
     pub kinesis_limits: bool,
+    /// What topics do and do not.
+    pub topics: TopicOptions,
 }
 
 /// Answers requests.
@@ -62,6 +64,7 @@ pub struct Gateway {
     bodies: BodyMemory,
     record_answers: BodyMemory,
     signer: OnceLock<Arc<dyn MessageSigner>>,
+    phones: OnceLock<Arc<dyn PhoneCourier>>,
     draining: watch::Sender<bool>,
 }
 
@@ -175,6 +178,7 @@ impl Gateway {
             bodies: BodyMemory::new(BODIES_BYTES_MAX),
             record_answers: BodyMemory::new(RECORD_ANSWERS_BYTES_MAX),
             signer: OnceLock::new(),
+            phones: OnceLock::new(),
             draining: watch::Sender::new(false),
         }
     }
@@ -192,6 +196,16 @@ impl Gateway {
     /// Who signs what topics send; nobody, if it is not signed.
     pub(crate) fn signer(&self) -> Option<&Arc<dyn MessageSigner>> {
         self.signer.get()
+    }
+
+    /// Brings what is published to phones there from now on. A second courier is not looked at.
+    pub fn reach_phones_by(&self, courier: Arc<dyn PhoneCourier>) {
+        let _ = self.phones.set(courier);
+    }
+
+    /// Who brings what is published to phones there.
+    pub(crate) fn phones(&self) -> Option<&Arc<dyn PhoneCourier>> {
+        self.phones.get()
     }
 
     /// The way into the cluster, if there is one yet.
@@ -239,6 +253,11 @@ impl Gateway {
         let (head, body) = request.into_parts();
         if head.method == Method::GET
             && let Some(page) = self.page(head.uri.path())
+        {
+            return page;
+        }
+        if head.method == Method::GET
+            && let Some(page) = sns::certificate_page(self, head.uri.path()).await
         {
             return page;
         }

@@ -7,6 +7,7 @@ pub mod config;
 pub use levada_cluster::backup;
 
 mod declare;
+mod deliver;
 pub mod doctor;
 mod logs;
 mod operations;
@@ -19,6 +20,7 @@ mod tls;
 mod views;
 
 pub use config::{Config, ConfigError};
+pub use deliver::WaysError;
 pub use logs::start_logs;
 pub use serve::{Ending, ServeError, serve};
 pub use tls::TlsStartError;

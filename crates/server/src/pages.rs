@@ -1,7 +1,7 @@
 //! The pages of management, as the gateway asks for them.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -9,12 +9,16 @@ use levada_cluster::Node;
 use levada_gateway::{Admin, Operation, RequestMetrics};
 use levada_types::AccountId;
 
+use crate::deliver::{Deliveries, Statuses};
 use crate::{operations, prometheus, status, views};
 
 /// What the pages are made of.
 pub(crate) struct Pages {
     /// Put in when it has joined its cluster, taken out when the process stops.
     node: RwLock<Option<Node>>,
+    /// Put in with the node, and taken out before it.
+    deliveries: Mutex<Option<Deliveries>>,
+    statuses: Arc<Statuses>,
     stopping: AtomicBool,
     requests: Arc<RequestMetrics>,
     /// Of callers whose access key is no account.
@@ -27,6 +31,8 @@ impl Pages {
     pub(crate) fn new(requests: Arc<RequestMetrics>, account: AccountId) -> Self {
         Self {
             node: RwLock::new(None),
+            deliveries: Mutex::new(None),
+            statuses: Arc::default(),
             stopping: AtomicBool::new(false),
             requests,
             account,
@@ -37,6 +43,28 @@ impl Pages {
     /// The node is there.
     pub(crate) fn put_node(&self, node: Node) {
         *self.node.write().unwrap_or_else(PoisonError::into_inner) = Some(node);
+    }
+
+    /// Deliveries are under way.
+    pub(crate) fn put_deliveries(&self, deliveries: Deliveries) {
+        *self
+            .deliveries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(deliveries);
+    }
+
+    /// The deliveries, to stop them.
+    pub(crate) fn take_deliveries(&self) -> Option<Deliveries> {
+        let mut deliveries = self
+            .deliveries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        deliveries.take()
+    }
+
+    /// Where deliveries are counted.
+    pub(crate) fn statuses(&self) -> Arc<Statuses> {
+        Arc::clone(&self.statuses)
     }
 
     /// From now on the node is not ready, so that nobody sends it new clients.
@@ -85,7 +113,8 @@ impl Admin for Pages {
             stats: node.stats(),
             broker: node.broker(),
         });
-        prometheus::page(&self.requests, node.as_ref(), ready, self.started.elapsed())
+        let up = self.started.elapsed();
+        prometheus::page(&self.requests, &self.statuses, node.as_ref(), ready, up)
     }
 
     fn status(&self) -> String {

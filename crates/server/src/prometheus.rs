@@ -8,6 +8,7 @@ use std::time::Duration;
 use levada_cluster::{Broker, ClusterStatus, NodeStats};
 use levada_gateway::{LATENCY_BOUNDS_MICROS, MetricFigures, Outcome, RequestMetrics};
 
+use crate::deliver::Statuses;
 use crate::process::Process;
 
 /// Figures of a node at one moment.
@@ -20,6 +21,7 @@ pub(crate) struct NodeFigures {
 /// The whole page.
 pub(crate) fn page(
     requests: &RequestMetrics,
+    deliveries: &Statuses,
     node: Option<&NodeFigures>,
     ready: bool,
     up: Duration,
@@ -46,6 +48,7 @@ pub(crate) fn page(
     write_process(&mut page);
     write_requests(&mut page, requests);
     write_reported(&mut page, requests);
+    write_deliveries(&mut page, deliveries);
     if let Some(node) = node {
         write_queues(&mut page, node);
         write_stream_queues(&mut page, node);
@@ -111,6 +114,44 @@ fn write_process(page: &mut Page) {
     }
     if let Some(files) = process.open_files {
         page.single("process_open_fds", "gauge", "Open files and sockets", files);
+    }
+}
+
+fn write_deliveries(page: &mut Page, deliveries: &Statuses) {
+    const TOTAL: &str = "levada_deliveries_total";
+    const DWELL: &str = "levada_delivery_dwell_seconds_sum";
+    const UNDER_WAY: &str = "levada_deliveries_under_way";
+    let all: Vec<_> = deliveries.snapshots().collect();
+    page.family(
+        TOTAL,
+        "counter",
+        "Attempts to deliver to subscriptions, and messages given up",
+    );
+    for (protocol, status) in &all {
+        for (result, count) in [
+            ("delivered", status.delivered),
+            ("failed", status.failed),
+            ("not_tried", status.not_tried),
+            ("given_up", status.given_up),
+        ] {
+            page.line(TOTAL, &[("protocol", protocol), ("result", &result)], count);
+        }
+    }
+    page.family(
+        DWELL,
+        "counter",
+        "From publishing to delivery, of all that was delivered",
+    );
+    for (protocol, status) in &all {
+        page.line(
+            DWELL,
+            &[("protocol", protocol)],
+            status.dwell_ms_sum as f64 / 1e3,
+        );
+    }
+    page.family(UNDER_WAY, "gauge", "Attempts under way");
+    for (protocol, status) in &all {
+        page.line(UNDER_WAY, &[("protocol", protocol)], status.in_flight);
     }
 }
 
@@ -403,6 +444,7 @@ mod tests {
     fn a_page_without_a_node_is_well_formed() {
         let text = page(
             &RequestMetrics::default(),
+            &Statuses::default(),
             None,
             false,
             Duration::from_secs(3),
@@ -410,6 +452,8 @@ mod tests {
         assert!(
             text.contains("\nlevada_ready 0\n") && text.contains("\nlevada_uptime_seconds 3\n")
         );
+        let deliveries = "levada_deliveries_total{protocol=\"email-json\",result=\"given_up\"} 0\n";
+        assert!(text.contains(deliveries) && !text.contains("protocol=\"sqs\""));
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let (name, value) = line.rsplit_once(' ').unwrap();
             assert!(

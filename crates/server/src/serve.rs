@@ -14,6 +14,7 @@ use tracing::{info, warn};
 
 use crate::config::Config;
 use crate::declare;
+use crate::deliver::{self, Deliveries, NodeSigner, Ways, WaysError};
 use crate::pages::Pages;
 use crate::process;
 use crate::tls::{self, TlsStartError};
@@ -54,6 +55,12 @@ pub enum ServeError {
     /// The certificate cannot be used.
     #[error("no TLS for clients: {0}")]
     Tls(#[from] TlsStartError),
+    /// What is to leave the broker cannot.
+    #[error(transparent)]
+    Ways(#[from] WaysError),
+    /// There is no key for signatures.
+    #[error("no signatures of what topics send: {0}")]
+    Signing(#[from] levada_delivery::SigningError),
     /// The node was taken out of its cluster while it served.
     #[error("{0}")]
     Removed(String),
@@ -86,6 +93,7 @@ pub async fn serve(config: Config) -> Result<Ending, ServeError> {
         requests,
     ));
     let certificate = certificate(&config)?;
+    let ways = Ways::open(&config).await?;
     let listening = levada_gateway::listen(config.http_listen, Arc::clone(&gateway)).await;
     let mut listening = listening.map_err(|error| ServeError::Listen {
         address: config.http_listen,
@@ -102,7 +110,7 @@ pub async fn serve(config: Config) -> Result<Ending, ServeError> {
     let following = tls::follow(certificate)?;
     let name = tokio::select! {
         never = following => match never {},
-        failed = run(&pages, &gateway, &config, begun) => {
+        failed = run(&pages, &gateway, &config, &ways, begun) => {
             if matches!(failed, ServeError::Removed(_)) {
                 stop(listening, &pages).await;
             }
@@ -129,7 +137,13 @@ fn certificate(config: &Config) -> Result<Option<Arc<levada_gateway::Tls>>, TlsS
 }
 
 /// Starts the node and serves. Ends only with the reason why the node did not start, or may not go on.
-async fn run(pages: &Pages, gateway: &Arc<Gateway>, config: &Config, begun: Instant) -> ServeError {
+async fn run(
+    pages: &Pages,
+    gateway: &Arc<Gateway>,
+    config: &Config,
+    ways: &Ways,
+    begun: Instant,
+) -> ServeError {
     let node = match start(config).await {
         Ok(node) => node,
         Err(e) => return e.into(),
@@ -137,8 +151,15 @@ async fn run(pages: &Pages, gateway: &Arc<Gateway>, config: &Config, begun: Inst
     let broker = node.broker();
     let removed = node.removed();
     pages.put_node(node);
+    let signer = match NodeSigner::open(&config.data_dir).await {
+        Ok(signer) => signer,
+        Err(e) => return e.into(),
+    };
+    gateway.sign_with(Arc::new(signer.clone()));
     gateway.open(broker.clone());
-    let serving = be_ready(pages, gateway, config, begun, broker);
+    let statuses = pages.statuses();
+    pages.put_deliveries(Deliveries::start(broker.clone(), ways, gateway, statuses));
+    let serving = be_ready(pages, gateway, config, begun, broker, signer);
     tokio::select! {
         farewell = removed => ServeError::Removed(farewell),
         never = serving => match never {},
@@ -169,6 +190,7 @@ async fn be_ready(
     config: &Config,
     begun: Instant,
     broker: Broker,
+    signer: NodeSigner,
 ) -> Infallible {
     while pages.ready().is_err() || broker.catch_up_catalog().await.is_err() {
         tokio::time::sleep(READY_POLL).await;
@@ -178,14 +200,22 @@ async fn be_ready(
         "ready"
     );
     declare::declare(gateway, declare::declarations(config)).await;
+    if config.peers.is_some() {
+        deliver::share_certificate(&broker, &signer).await;
+    }
     std::future::pending().await
 }
 
-/// Turns new clients away, answers those that are here, hands the leaders over.
+/// Turns new clients away, answers those that are here, ends deliveries, hands the leaders over.
 async fn stop(listening: Listening, pages: &Pages) -> Ending {
     pages.begin_stopping();
     let stopped = async {
-        listening.stop(DRAIN_MAX).await;
+        let deliveries = async {
+            if let Some(deliveries) = pages.take_deliveries() {
+                deliveries.stop().await;
+            }
+        };
+        tokio::join!(listening.stop(DRAIN_MAX), deliveries);
         if let Some(node) = pages.take_node() {
             node.shutdown().await;
         }
@@ -227,6 +257,7 @@ fn gateway_options(config: &Config) -> GatewayOptions {
         deleted_name_wait_ms: u64::from(config.deleted_name_wait_secs) * 1_000,
         admin_callers: config.admin_callers,
         kinesis_limits: config.kinesis_limits,
+        topics: deliver::topic_options(&config.delivery),
     }
 }
 

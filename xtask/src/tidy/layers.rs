@@ -72,6 +72,16 @@ const IGNORANT: &[(&str, &str, &str)] = &[
         "the router knows nothing of AWS",
     ),
     (
+        "levada-delivery",
+        "levada-engine",
+        "what is delivered comes out of an inbox",
+    ),
+    (
+        "levada-delivery",
+        "levada-cluster",
+        "what is delivered comes out of an inbox",
+    ),
+    (
         "levada-agent",
         "levada-engine",
         "an agent is a client: what it knows of a broker it knows from AWS's API",
@@ -92,8 +102,10 @@ const IMPORTERS: &[(&str, &str)] = &[
     ("sled", "levada-storage"),
     ("tonic", "levada-rpc"),
     ("hyper", "levada-gateway"),
+    ("lettre", "levada-delivery"),
     ("object_store", "levada"),
     ("reqwest", "levada"),
+    ("rsa", "levada-delivery"),
 ];
 
 /// (crate, dependency, why it may all the same). One that is no longer used is itself a finding.
@@ -102,6 +114,11 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "levada-bench",
         "hyper",
         "the reference that figures are compared with is a bare hyper server",
+    ),
+    (
+        "levada-delivery",
+        "hyper",
+        "requests go to an address that was judged: a client that looks names up by itself cannot be held to it",
     ),
     (
         "levada-agent",

@@ -15,8 +15,8 @@ use levada_engine::proto::{
 use levada_engine::table_config_of;
 use levada_types::{AccountId, PartitionId, Region};
 
-use crate::RouteError;
 use crate::broker::{Broker, Change, unexpected};
+use crate::{RouteError, shelf};
 
 pub(crate) use read::answer;
 
@@ -58,6 +58,19 @@ impl Broker {
         region: &Region,
         name: &str,
     ) -> Result<Option<Arc<Table>>, RouteError> {
+        if name == shelf::NAME {
+            return Ok(None);
+        }
+        self.find_any_table(account, region, name).await
+    }
+
+    /// The same of the shelf, too.
+    pub(crate) async fn find_any_table(
+        &self,
+        account: AccountId,
+        region: &Region,
+        name: &str,
+    ) -> Result<Option<Arc<Table>>, RouteError> {
         let directory = &self.core.directory;
         if let Some(table) = directory.table_by_name(account, region, name) {
             return Ok(Some(table));
@@ -66,7 +79,7 @@ impl Broker {
         Ok(directory.table_by_name(account, region, name))
     }
 
-    /// Up to `max` tables of an account in a region behind a name, by name.
+    /// Up to `max` tables of an account in a region behind a name, by name; without the shelf, which no user sees.
     pub fn tables(
         &self,
         account: AccountId,
@@ -78,7 +91,8 @@ impl Broker {
             let found = catalog.tables_after(&account.to_string(), region.as_str(), after, max);
             found.into_iter().cloned().collect()
         });
-        rows.into_iter().filter_map(Table::from_row).collect()
+        let seen = rows.into_iter().filter(|row| row.name != shelf::NAME);
+        seen.filter_map(Table::from_row).collect()
     }
 
     /// A new table. It can be used when this answers.

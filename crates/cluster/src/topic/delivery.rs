@@ -24,8 +24,12 @@ pub(crate) struct Deliveries {
 impl Deliveries {
     /// Messages of a queue became claimable in a part that this node leads.
     pub(crate) fn woken(&self, directory: &Directory, queue: QueueId, partition: PartitionId) {
-        let found = directory.by_id(queue);
-        if found.is_some_and(|queue| queue.subscription.is_some()) {
+        // One that this node has not heard of yet may be one: who waits for it catches up.
+        let is_one = match directory.by_id(queue) {
+            Some(queue) => queue.subscription.is_some(),
+            None => directory.is_unheard_of(queue),
+        };
+        if is_one {
             self.lock().insert((queue, partition));
             self.notify.notify_one();
         }
@@ -54,18 +58,42 @@ impl Broker {
         let deliveries = &self.core.deliveries;
         loop {
             let ready = std::mem::take(&mut *deliveries.lock());
-            let still_here = ready.into_iter().filter(|(_, partition)| {
-                let route = self.core.route(*partition);
-                route.is_some_and(|route| route.led_group().is_some())
-            });
-            let parts: Vec<_> = still_here
+            let unheard_of = |(queue, _): &(QueueId, PartitionId)| self.queue(*queue).is_none();
+            if ready.iter().any(unheard_of) && self.catch_up_catalog().await.is_err() {
+                // Nobody leads the catalog now. They are looked at again.
+                deliveries.lock().extend(ready);
+                continue;
+            }
+            let parts: Vec<_> = ready
+                .into_iter()
+                .filter(|(_, partition)| self.leads_part(*partition))
                 .filter_map(|(queue, partition)| Some((self.queue(queue)?, partition)))
+                .filter(|(queue, _)| queue.subscription.is_some())
                 .collect();
             if !parts.is_empty() {
                 return parts;
             }
             deliveries.notify.notified().await;
         }
+    }
+
+    /// Whether this node leads a partition.
+    pub fn leads_part(&self, partition: PartitionId) -> bool {
+        self.led_by_watch(partition).is_some()
+    }
+
+    /// Whether a message of a queue can be claimed now in a part that this node leads.
+    pub fn has_claimable(&self, queue: QueueId, partition: PartitionId) -> bool {
+        self.led_by_watch(partition).is_some_and(|group| {
+            group.read(|p| p.queue(queue).is_some_and(|view| view.claimable_now()))
+        })
+    }
+
+    /// A partition's group, if this node leads it: by the watch that has told of it, as the replica's own state may say so a
+    /// moment later, and what was noted would be passed over.
+    fn led_by_watch(&self, partition: PartitionId) -> Option<Arc<Group>> {
+        let group = self.core.route(partition)?.group()?;
+        (group.leader() == Some(self.core.node)).then_some(group)
     }
 
     /// Claims messages of one part of a queue.

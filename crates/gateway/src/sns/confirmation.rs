@@ -1,12 +1,17 @@
-//! What a queue of another account is sent, so that whoever reads it can confirm its subscription.
+//! What an endpoint is sent, or a queue of another account, so that whoever reads it can confirm its subscription. It waits in a
+//! queue as messages do: so a node that dies takes none with it, and an endpoint that fails is asked again by its policy.
 
-use levada_cluster::Topic;
+use std::sync::Arc;
+
+use levada_cluster::{Queue, RouteError, Topic};
 use levada_engine::proto::{NewMessage, SubscriptionRow};
-use levada_types::{QueueArn, Timestamp};
-use levada_wire::sns::{Confirmation, ConfirmationKind, MessageAttributeMap, Outgoing};
+use levada_types::{QueueArn, QueueId, Timestamp};
+use levada_wire::sns::{
+    Confirmation, ConfirmationKind, MessageAttributeMap, Outgoing, StoredNotification,
+};
 use levada_wire::sqs::StoredMessage;
 
-use super::context::{Context, arn_of};
+use super::context::{Context, arn_of, attributes_of};
 use super::{SENDER_ID, signer, subscription_arn};
 use crate::clock;
 use crate::deduplication::hash;
@@ -25,18 +30,13 @@ pub(super) fn token_of(text: &str) -> Option<[u8; 16]> {
     Some(token.to_be_bytes())
 }
 
-/// Sends a request to confirm to a queue. A queue that is not there is as one whose owner does not answer.
-pub(super) async fn send_to_queue(
+/// Asks whoever is at a subscription's endpoint to confirm it.
+pub(super) async fn ask(
     cx: &Context<'_>,
     topic: &Topic,
     row: &SubscriptionRow,
-    to: &QueueArn,
 ) -> Result<(), Failure> {
-    let found = cx
-        .broker
-        .find_queue(to.account, &to.region, &to.name)
-        .await?;
-    let Some(queue) = found else {
+    let Some(queue) = queue_of(cx, row).await? else {
         return Ok(());
     };
     let id = Uuid::random().text();
@@ -50,37 +50,76 @@ pub(super) async fn send_to_queue(
     };
     let base_url = cx.caller.base_url(&cx.gateway.options);
     let text = confirmation.string_to_sign(&base_url);
-    let signed = signer::sign(cx.gateway, &base_url, &text, 1);
+    let version = attributes_of(&topic.row).signature_version();
+    let signed = signer::sign(cx.gateway, &base_url, &text, version);
     let body = confirmation.body(
         &base_url,
         signed.as_ref().map(signer::Signed::signature).as_ref(),
     );
-    let none = MessageAttributeMap::new();
+    let pushed = queue.subscription.map(|_| StoredNotification {
+        message_id: id.to_string(),
+        topic_arn: confirmation.topic_arn.to_owned(),
+        time_ms: confirmation.time.as_millis(),
+        subscribe_url: confirmation.subscribe_url(&base_url),
+        base_url,
+        ..StoredNotification::default()
+    });
     let text = String::from_utf8(body).unwrap_or_default();
-    let group = token_text(&row.token);
+    let message = message(&queue, &text, &token_text(&row.token), id.as_str(), pushed);
+    cx.broker.send(&queue, vec![message]).await?;
+    Ok(())
+}
+
+/// What a request to confirm is put into: the queue that was subscribed, or the subscription's delivery queue. A queue that is
+/// not there is as one whose owner does not answer.
+async fn queue_of(
+    cx: &Context<'_>,
+    row: &SubscriptionRow,
+) -> Result<Option<Arc<Queue>>, RouteError> {
+    if row.queue == 0 {
+        let Ok(arn) = row.endpoint.parse::<QueueArn>() else {
+            return Ok(None);
+        };
+        return cx
+            .broker
+            .find_queue(arn.account, &arn.region, &arn.name)
+            .await;
+    }
+    if let Some(queue) = cx.broker.queue(QueueId(row.queue)) {
+        return Ok(Some(queue));
+    }
+    cx.broker.catch_up_catalog().await?;
+    Ok(cx.broker.queue(QueueId(row.queue)))
+}
+
+fn message(
+    queue: &Queue,
+    text: &str,
+    group: &str,
+    id: &str,
+    pushed: Option<StoredNotification>,
+) -> NewMessage {
+    let none = MessageAttributeMap::new();
     let fifo = queue.settings.fifo;
     let outgoing = Outgoing {
-        message: &text,
+        message: text,
         subject: None,
         structure: None,
         attributes: &none,
         deduplication_id: None,
-        group_id: fifo.then_some(&*group),
+        group_id: fifo.then_some(group),
         needs_default: false,
     };
-    let deduplication = fifo.then(|| id.to_string());
-    let stored =
-        StoredMessage::published(&outgoing, &text, SENDER_ID, deduplication.as_deref(), None);
-    let message = NewMessage {
+    let deduplication = fifo.then_some(id);
+    let stored = StoredMessage::published(&outgoing, text, SENDER_ID, deduplication, pushed);
+    NewMessage {
         message_id: Uuid::random().0.to_vec().into(),
         payload: stored.to_payload(),
         group: outgoing.group_id.unwrap_or_default().to_owned(),
         deduplication: deduplication
             .map_or_else(Default::default, |id| hash(id.as_bytes()).to_vec().into()),
         delay_ms: None,
-    };
-    cx.broker.send(&queue, vec![message]).await?;
-    Ok(())
+    }
 }
 
 #[cfg(test)]

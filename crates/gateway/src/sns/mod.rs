@@ -1,19 +1,25 @@
 //! The actions of SNS: one file each, or a handful that are alike, thin. Each finds its topic or its subscription, checks
 //! what needs it, and asks the broker. Who gets what is published is decided here, once, on the node that takes it.
 
+mod certificates;
 mod confirm_subscription;
 mod confirmation;
 mod context;
 mod create_topic;
 mod data_protection;
 mod delete_topic;
+mod direct;
 mod filters;
+mod forms;
 mod get_topic_attributes;
 mod list_subscriptions;
 mod list_topics;
+mod options;
 mod outgoing;
 mod permissions;
+mod phone_courier;
 mod phones;
+mod platform_store;
 mod platforms;
 mod publish;
 mod publish_batch;
@@ -27,7 +33,16 @@ mod subscription_attributes;
 mod tags;
 mod unsubscribe;
 
+pub(crate) use certificates::certificate_page;
+pub use certificates::publish_certificate;
+pub use options::TopicOptions;
+pub use phone_courier::{PhoneCourier, PhoneMessage, PushOutcome};
+pub use phones::text_sender;
+pub use platform_store::{
+    EndpointNote, PlatformEndpoint, find_platform_endpoint, note_platform_endpoint,
+};
 pub use signer::MessageSigner;
+pub use subscription_arn::of as subscription_arn;
 
 use levada_cluster::RouteError;
 use levada_wire::AwsError;

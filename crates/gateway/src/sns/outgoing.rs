@@ -4,16 +4,15 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use levada_cluster::{Outgoing, PublishError, RouteError, Topic};
+use levada_cluster::{Audience, Outgoing, PublishError, RouteError, Topic};
 use levada_engine::proto::Published;
 use levada_wire::AwsError;
-use levada_wire::sns::{
-    self, Messages, SnsError, StoredNotification, SubscriptionProtocol, TopicArn, TopicFacts,
-};
+use levada_wire::sns::{self, Messages, SnsError, StoredNotification, TopicArn, TopicFacts};
 use levada_wire::sqs::StoredMessage;
 use levada_wire::sqs::paging::sequence_number;
 
 use super::context::{Context, arn_of, attributes_for_publishing};
+use super::forms::{Form, Forms};
 use super::{SENDER_ID, filters, recipients, refusal, signer};
 use crate::clock;
 use crate::deduplication::{hash, sha256_hex};
@@ -71,8 +70,7 @@ pub(super) async fn publish(
                 for message in messages {
                     let attributes = message.outgoing.attributes;
                     let audience = filters::narrowed(&audience, attributes, &message.texts).await?;
-                    let to = recipients::of(cx.broker, &audience, attributes.len()).await?;
-                    outgoing.push(addressed(cx, &audience.topic, message, to));
+                    outgoing.push(addressed(cx, &audience, message).await?);
                 }
                 match cx.broker.publish(&audience.topic, &outgoing).await {
                     Ok(published) if published.len() == messages.len() => return Ok(published),
@@ -100,38 +98,49 @@ pub(super) async fn publish(
     Err(SnsError::throttled().into())
 }
 
-fn addressed(
+/// A message with all who get it, and in all forms in which they do.
+async fn addressed(
     cx: &Context<'_>,
-    topic: &Topic,
+    audience: &Audience,
     message: &Message<'_>,
-    to: recipients::Recipients,
-) -> Outgoing {
-    let archives = attributes_for_publishing(&topic.row)
-        .archive_retention_days
-        .is_some();
-    let mut variants = Vec::new();
-    if archives || !to.destinations.is_empty() {
-        variants.push(form(cx, topic, message, archives || to.has_document));
-    }
-    Outgoing {
+) -> Result<Outgoing, RouteError> {
+    let topic = &audience.topic;
+    let of_topic = attributes_for_publishing(&topic.row);
+    let archives = of_topic.archive_retention_days.is_some();
+    let signs_for_queues = !cx.gateway.options.topics.queues_unsigned;
+    let mut forms = Forms::new(&message.texts, archives, signs_for_queues);
+    let attributes = message.outgoing.attributes.len();
+    let destinations = recipients::of(cx.broker, audience, attributes, &mut forms).await?;
+    let version = of_topic.signature_version();
+    let forms = forms.all.iter();
+    Ok(Outgoing {
         message_id: message.id.0,
         group: message.outgoing.group_id.unwrap_or_default().to_owned(),
         deduplication: message
             .deduplication_id
             .as_ref()
             .map(|id| hash(id.as_bytes())),
-        variants,
-        destinations: to.destinations,
-    }
+        variants: forms
+            .map(|form| kept(cx, topic, message, form, version))
+            .collect(),
+        destinations,
+    })
 }
 
-/// The message as it is kept: with what a document says besides, if anybody is to get one.
-fn form(cx: &Context<'_>, topic: &Topic, message: &Message<'_>, has_document: bool) -> Bytes {
-    let text = message.texts.for_protocol(SubscriptionProtocol::Sqs);
-    let notification = has_document.then(|| notification(cx, topic, message, text));
+/// A form as it is kept: with what a document says besides, if anybody must know.
+fn kept(
+    cx: &Context<'_>,
+    topic: &Topic,
+    message: &Message<'_>,
+    form: &Form<'_>,
+    version: u8,
+) -> Bytes {
+    let notification = form
+        .has_notification
+        .then(|| notification(cx, topic, message, form, version));
     let stored = StoredMessage::published(
         &message.outgoing,
-        text,
+        form.text,
         SENDER_ID,
         message.deduplication_id.as_deref(),
         notification,
@@ -143,7 +152,8 @@ fn notification(
     cx: &Context<'_>,
     topic: &Topic,
     message: &Message<'_>,
-    text: &str,
+    form: &Form<'_>,
+    version: u8,
 ) -> StoredNotification {
     let mut notification = StoredNotification {
         message_id: message.id.text().to_string(),
@@ -151,12 +161,12 @@ fn notification(
         subject: message.outgoing.subject.map(str::to_owned),
         time_ms: message.time_ms,
         base_url: cx.caller.base_url(&cx.gateway.options),
+        is_platforms: form.is_platforms,
         ..StoredNotification::default()
     };
     // AWS signs no messages of FIFO topics.
-    if !topic.is_fifo() && cx.gateway.signer().is_some() {
-        let version = attributes_for_publishing(&topic.row).signature_version();
-        let to_sign = notification.string_to_sign(text);
+    if form.is_signed && !topic.is_fifo() && cx.gateway.signer().is_some() {
+        let to_sign = notification.string_to_sign(form.text);
         if let Some(signed) = signer::sign(cx.gateway, &notification.base_url, &to_sign, version) {
             notification.signature_version = u32::from(signed.version);
             notification.signature = signed.signature;

@@ -1,9 +1,10 @@
 //! `Publish`.
 
 use levada_wire::AwsError;
-use levada_wire::sns::{PublishRequest, PublishResponse, PublishTarget, SnsError};
+use levada_wire::sns::{PublishRequest, PublishResponse, PublishTarget};
 
 use super::context::{Context, attributes_for_publishing};
+use super::direct;
 use super::outgoing::{self, Message};
 use crate::front::Failure;
 
@@ -13,12 +14,8 @@ pub(super) async fn call(
 ) -> Result<PublishResponse, Failure> {
     let arn = match request.target()? {
         PublishTarget::Topic(arn) => arn,
-        PublishTarget::Endpoint(_) => return Err(SnsError::no_endpoint_for_target().into()),
-        PublishTarget::PhoneNumber(_) => {
-            // The words are ours.
-            let reason = "this broker sends no text messages";
-            return Err(SnsError::invalid_because("PhoneNumber", reason).into());
-        }
+        PublishTarget::Endpoint(arn) => return direct::to_endpoint(cx, &request, &arn).await,
+        PublishTarget::PhoneNumber(to) => return direct::to_number(cx, &request, to).await,
     };
     let topic = cx.topic(&arn, "Publish").await?;
     let facts = attributes_for_publishing(&topic.row).facts();

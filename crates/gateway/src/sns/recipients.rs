@@ -7,20 +7,33 @@ use bytes::Bytes;
 use levada_cluster::{Audience, Broker, Destination, Queue, RouteError, Topic};
 use levada_engine::Subscription;
 use levada_types::limits::MESSAGE_ATTRIBUTES_MAX;
-use levada_types::{AccountId, QueueArn, QueueName, Region};
-use levada_wire::sns::{SubscriptionAttributes, SubscriptionProtocol};
+use levada_types::{AccountId, QueueArn, QueueId, QueueName, Region};
+use levada_wire::sns::{PlatformEndpointArn, SubscriptionAttributes, SubscriptionProtocol};
 use levada_wire::sqs::StoredMessage;
 
+use super::forms::{Forms, TextFor};
 use super::subscription_arn;
 
 /// What finds a queue.
 type QueueKey = (AccountId, Region, QueueName);
 
+/// Where a subscription's messages go.
+#[derive(Debug)]
+enum Way {
+    /// To a queue of a user's.
+    Queue(QueueKey),
+    /// To its delivery queue, out of which they are pushed.
+    Pushed(QueueId),
+}
+
 /// What publishing must know of a subscription.
 #[derive(Debug)]
 struct Recipient {
     /// None if it is of a protocol that is not delivered to.
-    queue: Option<QueueKey>,
+    way: Option<Way>,
+    protocol: SubscriptionProtocol,
+    /// Of an endpoint of a platform.
+    platform: Option<Box<str>>,
     dead_letters: Option<QueueKey>,
     /// Makes the message the document that it gets; empty if it gets the message as it is.
     suffix: Bytes,
@@ -29,8 +42,17 @@ struct Recipient {
 impl Recipient {
     fn of(topic: &Topic, row: &Subscription) -> Self {
         let attributes = SubscriptionAttributes::from_stored(&row.to_row().attributes);
-        let is_queue = *row.protocol == *SubscriptionProtocol::Sqs.as_str();
-        let queue: Option<QueueArn> = row.endpoint.parse().ok().filter(|_| is_queue);
+        // A newer version may know more of them.
+        let protocol = SubscriptionProtocol::from_name(&row.protocol);
+        let queue = || row.endpoint.parse().ok().map(key_of).map(Way::Queue);
+        let way = match protocol {
+            Some(SubscriptionProtocol::Sqs) => queue(),
+            Some(_) if row.queue != 0 => Some(Way::Pushed(QueueId(row.queue))),
+            _ => None,
+        };
+        let is_application = protocol == Some(SubscriptionProtocol::Application);
+        let platform =
+            is_application.then(|| PlatformEndpointArn::parse(&row.endpoint, "Endpoint"));
         let dead_letters = attributes.redrive_policy.as_ref();
         let suffix = if attributes.is_raw() {
             Bytes::new()
@@ -38,7 +60,11 @@ impl Recipient {
             StoredMessage::document_suffix(&subscription_arn::of(topic, row), topic.is_fifo())
         };
         Self {
-            queue: queue.map(key_of),
+            way,
+            protocol: protocol.unwrap_or(SubscriptionProtocol::Sqs),
+            platform: platform
+                .and_then(Result::ok)
+                .map(|arn| arn.application.platform),
             dead_letters: dead_letters.map(|policy| key_of(policy.dead_letter_target.clone())),
             suffix,
         }
@@ -47,49 +73,58 @@ impl Recipient {
     const fn is_raw(&self) -> bool {
         self.suffix.is_empty()
     }
+
+    fn text_for(&self) -> TextFor<'_> {
+        match &self.platform {
+            Some(platform) => TextFor::Platform(platform),
+            None => TextFor::Protocol(self.protocol),
+        }
+    }
 }
 
 fn key_of(arn: QueueArn) -> QueueKey {
     (arn.account, arn.region, arn.name)
 }
 
-/// Where one message goes.
-#[derive(Debug, Default)]
-pub(super) struct Recipients {
-    pub(super) destinations: Vec<Destination>,
-    /// Whether one of them gets the document.
-    pub(super) has_document: bool,
-}
-
-/// Where a message with so many attributes goes. A subscription whose queue is gone has its dead-letter queue get it.
+/// Where a message with so many attributes goes; the forms that it needs are put among `forms`. A subscription whose queue is
+/// gone has its dead-letter queue get it.
 pub(super) async fn of(
     broker: &Broker,
     audience: &Audience,
     attributes: usize,
-) -> Result<Recipients, RouteError> {
-    let (mut recipients, is_complete) = look(broker, audience, attributes);
+    forms: &mut Forms<'_>,
+) -> Result<Vec<Destination>, RouteError> {
+    let (mut destinations, is_complete) = look(broker, audience, attributes, forms);
     if !is_complete {
         // A queue is not said to be missing before this node has caught up.
         broker.catch_up_catalog().await?;
-        (recipients, _) = look(broker, audience, attributes);
+        (destinations, _) = look(broker, audience, attributes, forms);
     }
-    Ok(recipients)
+    Ok(destinations)
 }
 
 /// By this node's copy of the catalog, and whether it has every queue that is named.
-fn look(broker: &Broker, audience: &Audience, attributes: usize) -> (Recipients, bool) {
-    let mut recipients = Recipients::default();
+fn look(
+    broker: &Broker,
+    audience: &Audience,
+    attributes: usize,
+    forms: &mut Forms<'_>,
+) -> (Vec<Destination>, bool) {
+    let mut destinations = Vec::new();
     let mut is_complete = true;
     let topic = &audience.topic;
     for subscription in &audience.subscriptions {
         let recipient = subscription.derived(|row| Recipient::of(topic, row));
-        let Some((recipient, key)) = recipient.and_then(|of| Some((of, of.queue.as_ref()?))) else {
+        let Some((recipient, way)) = recipient.and_then(|of| Some((of, of.way.as_ref()?))) else {
             continue;
         };
-        let queue = broker.known_queue(key);
+        let (queue, is_pushed) = match way {
+            Way::Queue(key) => (broker.known_queue(key), false),
+            Way::Pushed(queue) => (broker.queue(*queue), true),
+        };
         is_complete &= queue.is_some();
         // As documented: with raw delivery, a message of more attributes than a queue takes cannot be delivered.
-        let fits = !recipient.is_raw() || attributes <= MESSAGE_ATTRIBUTES_MAX;
+        let fits = is_pushed || !recipient.is_raw() || attributes <= MESSAGE_ATTRIBUTES_MAX;
         let (queue, number) = match queue.filter(|_| fits) {
             Some(queue) => (Some(queue), subscription.row.number),
             None => (dead_letters(broker, topic, recipient), 0),
@@ -97,17 +132,19 @@ fn look(broker: &Broker, audience: &Audience, attributes: usize) -> (Recipients,
         let Some(queue) = queue else {
             continue;
         };
-        recipients.has_document |= !recipient.is_raw();
-        recipients.destinations.push(Destination {
+        let variant = forms.place(recipient.text_for());
+        let has_document = !recipient.is_raw();
+        let is_signed = has_document && (is_pushed || forms.signs_for_queues);
+        forms.need(variant, is_pushed || has_document, is_signed);
+        destinations.push(Destination {
             subscription: number,
             queue,
-            // Only queues are delivered to, which all get the text for queues.
-            variant: 0,
+            variant,
             suffix: recipient.suffix.clone(),
             numbered: !recipient.is_raw() && topic.is_fifo(),
         });
     }
-    (recipients, is_complete)
+    (destinations, is_complete)
 }
 
 /// A FIFO queue takes dead letters of FIFO topics only, as it needs their groups.

@@ -9,8 +9,11 @@ pub trait MessageSigner: std::fmt::Debug + Send + Sync {
     /// The signature of a text in base64, by version 1 (SHA1withRSA) or 2 (SHA256withRSA); none if it could not be made.
     fn sign(&self, text: &str, version: u8) -> Option<String>;
 
-    /// Where the certificate is: the path of a URL at any node, with its first slash.
-    fn certificate_path(&self) -> String;
+    /// The file's name in the certificate's URL: `SimpleNotificationService-<id>.pem`.
+    fn certificate_name(&self) -> String;
+
+    /// The certificate, in PEM form.
+    fn certificate_pem(&self) -> String;
 }
 
 /// A signature.
@@ -37,6 +40,6 @@ pub(super) fn sign(gateway: &Gateway, base_url: &str, text: &str, version: u8) -
     Some(Signed {
         version,
         signature: signer.sign(text, version)?,
-        certificate_url: format!("{base_url}{}", signer.certificate_path()),
+        certificate_url: format!("{base_url}/{}", signer.certificate_name()),
     })
 }

@@ -1,16 +1,19 @@
-//! `Subscribe`. A queue of the caller's own is subscribed at once; one of another account is sent a token, by which whoever
-//! reads the queue confirms.
+//! `Subscribe`. A queue of the caller's own, a phone, a function or an app is subscribed at once; a queue of another account, a
+//! mailbox or an HTTP endpoint is sent a token, by which whoever reads it confirms. What is pushed gets a delivery queue.
+
+use std::collections::BTreeMap;
 
 use levada_cluster::{Subscribed, Topic};
 use levada_engine::proto::SubscriptionRow;
 use levada_types::QueueArn;
+use levada_types::limits::MESSAGE_RETENTION_SECS_MAX;
 use levada_wire::sns::{
     PENDING_CONFIRMATION, SnsError, SubscribeRequest, SubscribeResponse, SubscriptionAttributes,
     SubscriptionProtocol,
 };
 
 use super::context::Context;
-use super::{confirmation, filters, refusal, subscription_arn};
+use super::{TopicOptions, confirmation, filters, platforms, refusal, subscription_arn};
 use crate::front::Failure;
 use crate::random::Uuid;
 
@@ -20,28 +23,30 @@ pub(super) async fn call(
 ) -> Result<SubscribeResponse, Failure> {
     let topic = cx.current_topic(&request.topic()?, "Subscribe").await?;
     let attributes = request.subscription_attributes()?;
-    check_served(request.subscription_protocol()?, &attributes)?;
+    let protocol = request.subscription_protocol()?;
+    check_served(protocol, &cx.gateway.options.topics)?;
+    check_attributes_served(&attributes)?;
     filters::check(&attributes).map_err(|why| SnsError::invalid_because("Attributes", why))?;
-    let queue: QueueArn = request
-        .endpoint()
-        .parse()
-        .map_err(|_| SnsError::invalid_parameter("SQS endpoint ARN"))?;
-    let is_own = queue.account == cx.caller.account;
+    if protocol == SubscriptionProtocol::Application {
+        platforms::check_endpoint(cx, request.endpoint()).await?;
+    }
+    let needs_token = needs_token(cx, protocol, request.endpoint())?;
     let row = SubscriptionRow {
         topic: topic.row.topic,
         account: cx.caller.account.to_string(),
         protocol: request.protocol.clone(),
         endpoint: request.endpoint().to_owned(),
         attributes: attributes.verbatim.clone(),
-        token: if is_own {
-            Vec::new().into()
-        } else {
+        token: if needs_token {
             Uuid::random().0.to_vec().into()
+        } else {
+            Vec::new().into()
         },
-        confirmed_by_owner: is_own,
+        confirmed_by_owner: !needs_token,
         ..SubscriptionRow::default()
     };
-    let subscribed = cx.broker.subscribe(row, None).await;
+    let delivery = (protocol != SubscriptionProtocol::Sqs).then(delivery_queue);
+    let subscribed = cx.broker.subscribe(row, delivery).await;
     let subscribed = subscribed
         .map_err(refusal::of_route)?
         .map_err(|other| refusal::of_change(other, request.endpoint()))?;
@@ -49,13 +54,33 @@ pub(super) async fn call(
         check_same(&attributes, &subscribed.row)?;
     }
     if !subscribed.row.token.is_empty() {
-        confirmation::send_to_queue(cx, &topic, &subscribed.row, &queue).await?;
+        confirmation::ask(cx, &topic, &subscribed.row).await?;
     }
     Ok(response(
         &topic,
         &subscribed,
         request.return_subscription_arn,
     ))
+}
+
+/// Whether somebody else than the caller must say that the endpoint is to be subscribed.
+fn needs_token(
+    cx: &Context<'_>,
+    protocol: SubscriptionProtocol,
+    endpoint: &str,
+) -> Result<bool, SnsError> {
+    if protocol != SubscriptionProtocol::Sqs {
+        return Ok(protocol.needs_confirmation());
+    }
+    let queue: Result<QueueArn, _> = endpoint.parse();
+    let queue = queue.map_err(|_| SnsError::invalid_parameter("SQS endpoint ARN"))?;
+    Ok(queue.account != cx.caller.account)
+}
+
+/// The attributes of a delivery queue: what cannot be brought to its endpoint waits as long as a queue lets it.
+fn delivery_queue() -> BTreeMap<String, String> {
+    let retention = MESSAGE_RETENTION_SECS_MAX.to_string();
+    BTreeMap::from([("MessageRetentionPeriod".to_owned(), retention)])
 }
 
 fn response(topic: &Topic, subscribed: &Subscribed, wants_arn: bool) -> SubscribeResponse {
@@ -79,15 +104,26 @@ fn check_same(wanted: &SubscriptionAttributes, row: &SubscriptionRow) -> Result<
 }
 
 /// Refuses what would be kept and not done. The words are ours.
-fn check_served(
-    protocol: SubscriptionProtocol,
-    attributes: &SubscriptionAttributes,
-) -> Result<(), SnsError> {
-    if protocol != SubscriptionProtocol::Sqs {
-        let reason = "this broker delivers to SQS queues only";
-        return Err(SnsError::invalid_because("Protocol", reason));
+fn check_served(protocol: SubscriptionProtocol, options: &TopicOptions) -> Result<(), SnsError> {
+    use SubscriptionProtocol as P;
+    let (is_served, what) = match protocol {
+        P::Sqs | P::Http | P::Https | P::Application => (true, ""),
+        P::Email | P::EmailJson => (options.has_mail, "no mail server: see [delivery.mail]"),
+        P::Sms => (
+            options.has_sms,
+            "no gateway for text messages: see [delivery.sms]",
+        ),
+        P::Lambda => (
+            options.has_functions,
+            "no endpoint for functions: see [delivery.lambda]",
+        ),
+        P::Firehose => (false, "no delivery streams"),
+    };
+    if is_served {
+        return Ok(());
     }
-    check_attributes_served(attributes)
+    let reason = format!("this broker has {what}");
+    Err(SnsError::invalid_because("Protocol", &reason))
 }
 
 /// The same of attributes alone.

@@ -13,7 +13,7 @@ use crate::random::Uuid;
 const NUMBER_BITS: u32 = 62;
 
 /// A subscription's ARN.
-pub(super) fn of(topic: &Topic, row: &Subscription) -> String {
+pub fn of(topic: &Topic, row: &Subscription) -> String {
     written(topic, row.number, row.created_at)
 }
 

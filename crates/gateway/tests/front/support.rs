@@ -100,6 +100,7 @@ async fn open() -> (Listening, Arc<RequestMetrics>, Arc<Gateway>) {
         deleted_name_wait_ms: 0,
         admin_callers: AdminCallers::Loopback,
         kinesis_limits: false,
+        topics: levada_gateway::TopicOptions::default(),
     };
     let gateway = Arc::new(Gateway::new(options, Arc::new(Pages), Arc::clone(&metrics)));
     let listening = listen("127.0.0.1:0".parse().unwrap(), Arc::clone(&gateway))

@@ -38,6 +38,8 @@ pub(super) struct File {
     pub(super) peers: Peers,
     pub(super) sqs: Sqs,
     pub(super) kinesis: Kinesis,
+    pub(super) sns: super::delivery::SnsTable,
+    pub(super) delivery: super::delivery::Table,
     pub(super) admin: Admin,
     pub(super) log: Log,
     #[serde(deserialize_with = "queues")]

@@ -2,6 +2,7 @@
 //!
 //! `docs/configuration.md` describes every key. A mistake is told with its line and what was expected.
 
+mod delivery;
 mod file;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use levada_gateway::AdminCallers;
 use levada_types::{AccountId, Region};
 use thiserror::Error;
 
+pub use delivery::{Delivery, Mail, Secret, Sms, SmsBody};
 pub use tls::Tls;
 
 /// Where clients are served by default: the port that local AWS tools expect.
@@ -57,6 +59,8 @@ pub struct Config {
     pub kinesis_limits: bool,
     /// For how long what comes to a stream in on-demand mode is counted before its shards are split or merged, in seconds.
     pub on_demand_window_secs: u32,
+    /// What leaves the broker for subscriptions of topics.
+    pub delivery: Delivery,
     /// Who may operate the cluster over HTTP.
     pub admin_callers: AdminCallers,
     /// What is logged.
@@ -189,6 +193,7 @@ fn overlay(
         file.http.listen = Some(parsed("LEVADA_HTTP_LISTEN", value, file::ADDRESS_EXPECTED)?);
     }
     tls::overlay(&mut file.http.tls, &get)?;
+    delivery::overlay(&mut file.delivery, &get)?;
     if let Some(value) = get("LEVADA_PEERS_LISTEN") {
         file.peers.listen = Some(parsed(
             "LEVADA_PEERS_LISTEN",
@@ -294,8 +299,15 @@ fn complete(
 ) -> Result<Config, ConfigError> {
     let data_dir = file.data_dir.unwrap_or_else(|| DATA_DIR_DEFAULT.into());
     let http_listen = file.http.listen.unwrap_or(HTTP_LISTEN_DEFAULT);
+    let tls = tls::complete(file.http.tls, http_listen, &data_dir)?;
+    let peers = peers(file.peers, variable)?;
+    let listens: Vec<SocketAddr> = std::iter::once(http_listen)
+        .chain(tls.as_ref().map(|tls| tls.listen))
+        .chain(peers.as_ref().map(|peers| peers.listen))
+        .collect();
     Ok(Config {
-        tls: tls::complete(file.http.tls, http_listen, &data_dir)?,
+        delivery: delivery::complete(file.sns, file.delivery, &listens)?,
+        tls,
         data_dir,
         account: file.account.unwrap_or(AccountId::DEFAULT),
         region: file.region.unwrap_or_else(Region::us_east_1),
@@ -303,7 +315,7 @@ fn complete(
             .public_url
             .map(|url| url.trim_end_matches('/').to_owned()),
         http_listen,
-        peers: peers(file.peers, variable)?,
+        peers,
         partitions: file.partitions.unwrap_or(PARTITIONS_DEFAULT),
         deleted_name_wait_secs: file
             .sqs

@@ -47,6 +47,15 @@ impl<'a> Messages<'a> {
         self.for_key(protocol.as_str())
     }
 
+    /// The text for an endpoint of a platform, such as `GCM`, and whether it is the platform's own.
+    pub fn for_platform(&self, platform: &str) -> (&str, bool) {
+        let is_own = match self {
+            Self::Same(_) => false,
+            Self::ByProtocol(texts) => texts.contains_key(platform),
+        };
+        (self.for_key(platform), is_own)
+    }
+
     /// The text for a protocol or a platform, such as `GCM`; the default where it has none.
     pub fn for_key(&self, key: &str) -> &str {
         match self {
@@ -111,6 +120,8 @@ mod tests {
             assert_eq!(texts.for_protocol(protocol), text);
         }
         assert_eq!(texts.for_key("GCM"), "d");
+        assert_eq!(texts.for_platform("sqs"), ("q", true));
+        assert_eq!(texts.for_platform("GCM"), ("d", false));
         let plain = Messages::parse(message, None, true).unwrap();
         assert_eq!(plain.for_protocol(P::Sqs), message);
     }

@@ -69,7 +69,7 @@ pub use list_topics::{ListTopicsRequest, ListTopicsResponse};
 pub use message_attribute::{MessageAttributeMap, MessageAttributeValue};
 pub use message_structure::Messages;
 pub use notification::{
-    Confirmation, ConfirmationKind, Envelope, Notification, Signature, timestamp,
+    Confirmation, ConfirmationKind, Envelope, Notification, Signature, timestamp, unsubscribe_url,
 };
 pub use outgoing::{Outgoing, TopicFacts};
 pub use platform_applications::*;

@@ -91,10 +91,7 @@ impl Notification<'_> {
             out.signature(signature);
         }
         // The ARN stands within the text, so its end quote is part of the tail.
-        out.text(
-            "UnsubscribeURL",
-            &format!("{base_url}/?Action=Unsubscribe&SubscriptionArn="),
-        );
+        out.text("UnsubscribeURL", &unsubscribe_url(base_url, ""));
         let mut prefix = out.0;
         prefix.pop();
         let mut tail = Document(vec![b'"']);
@@ -104,6 +101,11 @@ impl Notification<'_> {
             tail: tail.finish().into(),
         }
     }
+}
+
+/// The link that ends a subscription. `base_url` is the scheme and host that it begins with.
+pub fn unsubscribe_url(base_url: &str, subscription_arn: &str) -> String {
+    format!("{base_url}/?Action=Unsubscribe&SubscriptionArn={subscription_arn}")
 }
 
 /// What an endpoint is asked to confirm.

@@ -43,6 +43,12 @@ pub struct StoredNotification {
     /// Where the certificate is.
     #[prost(string, tag = "8")]
     pub signing_cert_url: String,
+    /// Of a request to confirm: the link that confirms. The body is the whole document then.
+    #[prost(string, tag = "9")]
+    pub subscribe_url: String,
+    /// The text is a platform's own document, and not one for all.
+    #[prost(bool, tag = "10")]
+    pub is_platforms: bool,
 }
 
 impl StoredNotification {
@@ -69,7 +75,8 @@ impl StoredNotification {
         self.notification(message, &none, None).string_to_sign()
     }
 
-    fn signature(&self) -> Option<Signature<'_>> {
+    /// The signature, if it is signed.
+    pub fn signature(&self) -> Option<Signature<'_>> {
         let version = u8::try_from(self.signature_version).ok()?;
         (version != 0).then_some(Signature {
             version,
@@ -129,7 +136,7 @@ impl StoredMessage {
         }
         let sequence_number = (self.topic_position != 0)
             .then(|| crate::sqs::paging::sequence_number(self.topic_position));
-        let attributes = self.attributes.iter().map(attribute).collect();
+        let attributes = self.attribute_map();
         let document = notification
             .notification(text(&self.body), &attributes, sequence_number.as_deref())
             .envelope(&notification.base_url, notification.signature().as_ref())
@@ -142,6 +149,13 @@ impl StoredMessage {
             deduplication_id: self.deduplication_id,
             ..Self::default()
         }
+    }
+}
+
+impl StoredMessage {
+    /// The attributes as they were sent.
+    pub fn attribute_map(&self) -> MessageAttributeMap {
+        self.attributes.iter().map(attribute).collect()
     }
 }
 
@@ -190,6 +204,7 @@ mod tests {
             signature_version: 2,
             signature: "c2ln".into(),
             signing_cert_url: "http://127.0.0.1:4566/c.pem".into(),
+            ..StoredNotification::default()
         };
         StoredMessage::published(
             &outgoing,

@@ -1,0 +1,57 @@
+//! This node's signature, as the gateway asks for it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use levada_delivery::{SignatureVersion, Signer, SigningError};
+use levada_gateway::MessageSigner;
+use tracing::error;
+
+/// Where the key is, below the data directory.
+const DIRECTORY: &str = "sns";
+
+/// A node's key and certificate.
+#[derive(Clone, Debug)]
+pub(crate) struct NodeSigner(Arc<Signer>);
+
+impl NodeSigner {
+    /// Reads the key of a node, or makes one, which takes up to some seconds.
+    pub(crate) async fn open(data_dir: &Path) -> Result<Self, SigningError> {
+        let directory = data_dir.join(DIRECTORY);
+        let opened = tokio::task::spawn_blocking(move || Signer::open(&directory)).await;
+        let opened = opened.map_err(|error| SigningError::Unmade(error.to_string()))?;
+        Ok(Self(Arc::new(opened?)))
+    }
+
+    /// The file's name in the certificate's URL.
+    pub(crate) fn name(&self) -> String {
+        self.0.certificate_name()
+    }
+
+    /// The certificate.
+    pub(crate) fn pem(&self) -> String {
+        self.0.certificate_pem().to_owned()
+    }
+}
+
+impl MessageSigner for NodeSigner {
+    fn sign(&self, text: &str, version: u8) -> Option<String> {
+        let version = match version {
+            2 => SignatureVersion::V2,
+            _ => SignatureVersion::V1,
+        };
+        let signed = self.0.sign(text, version);
+        if let Err(error) = &signed {
+            error!(%error, "a message goes without a signature");
+        }
+        signed.ok()
+    }
+
+    fn certificate_name(&self) -> String {
+        self.name()
+    }
+
+    fn certificate_pem(&self) -> String {
+        self.pem()
+    }
+}

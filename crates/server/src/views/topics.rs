@@ -10,7 +10,7 @@ use levada_cluster::{Queue, Topic};
 use levada_types::QueueId;
 use serde_json::{Value, json};
 
-use super::queues::{Holds, whole};
+use super::queues::whole;
 use super::{PAGE, Request, Scope, ViewError, now_ms};
 
 /// A page of topics.

@@ -150,13 +150,14 @@ async fn run(
     };
     let broker = node.broker();
     let removed = node.removed();
-    pages.put_node(node);
     let signer = match NodeSigner::open(&config.data_dir).await {
         Ok(signer) => signer,
         Err(e) => return e.into(),
     };
     gateway.sign_with(Arc::new(signer.clone()));
     gateway.open(broker.clone());
+    // Only now: whoever reads that this node is ready may ask it at once.
+    pages.put_node(node);
     let statuses = pages.statuses();
     pages.put_deliveries(Deliveries::start(broker.clone(), ways, gateway, statuses));
     let serving = be_ready(pages, gateway, config, begun, broker, signer);

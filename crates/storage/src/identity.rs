@@ -22,6 +22,8 @@ const LOCK_FILE: &str = "LOCK";
 const LOG_DIR: &str = "log";
 const BLOCKS_DIR: &str = "blocks";
 const CHECKPOINTS_DIR: &str = "checkpoints";
+/// The key by which the node signs what topics send. The server's own; it goes with the rest.
+const SIGNING_DIR: &str = "sns";
 
 /// Why a data directory can't be used. Each sentence says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -236,7 +238,7 @@ impl DataDir {
             path: self.path.clone(),
             source,
         };
-        for sub in [LOG_DIR, BLOCKS_DIR, CHECKPOINTS_DIR] {
+        for sub in [LOG_DIR, BLOCKS_DIR, CHECKPOINTS_DIR, SIGNING_DIR] {
             match std::fs::remove_dir_all(self.path.join(sub)) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(failed(e)),
                 _ => {}
@@ -437,11 +439,14 @@ mod tests {
         data.set_cluster(7, "a").unwrap();
         let was = data.node_id();
         std::fs::write(data.log_path().join("entries"), "x").unwrap();
+        std::fs::create_dir(dir.path().join(SIGNING_DIR)).unwrap();
+        std::fs::write(dir.path().join(SIGNING_DIR).join("key"), "x").unwrap();
         data.empty().unwrap();
         let new = DataDir::open(dir.path()).unwrap();
         assert_ne!(new.node_id(), was);
         assert_eq!(new.node().cluster_id, None);
         assert!(!new.log_path().join("entries").exists());
+        assert!(!dir.path().join(SIGNING_DIR).exists());
     }
 
     #[test]

@@ -91,6 +91,14 @@ impl Name {
         Self(s.into())
     }
 
+    /// Refuses what would not be told apart. No gateway lets such a part pass.
+    fn check(parts: [&str; 3]) -> Result<(), proto::CatalogRefusal> {
+        if parts.iter().any(|part| part.contains('/')) {
+            return Err(proto::CatalogRefusal::Unspecified);
+        }
+        Ok(())
+    }
+
     fn of_row(row: &proto::QueueRow) -> Self {
         Self::new(&row.account, &row.region, &row.name)
     }

@@ -15,12 +15,7 @@ impl Catalog {
         command: proto::CreateQueue,
         effects: &mut Effects,
     ) -> Result<proto::QueueRow, Refusal> {
-        if [&command.account, &command.region, &command.name]
-            .iter()
-            .any(|s| s.contains('/'))
-        {
-            return Err(Refusal::Unspecified); // no gateway lets such a name pass; see `Name`
-        }
+        Name::check([&command.account, &command.region, &command.name])?;
         let name = Name::new(&command.account, &command.region, &command.name);
         if let Some(row) = self.by_name.get(&name).and_then(|id| self.queues.get(id)) {
             let same = command

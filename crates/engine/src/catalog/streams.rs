@@ -170,10 +170,7 @@ impl Catalog {
     }
 
     fn begin_stream(&mut self, at: Timestamp, row: &mut StreamRow) -> Result<(), Refusal> {
-        let names = [&row.account, &row.region, &row.name];
-        if names.iter().any(|name| name.contains('/')) {
-            return Err(Refusal::Unspecified); // no gateway lets such a name pass; see `Name`
-        }
+        Name::check([&row.account, &row.region, &row.name])?;
         if self
             .stream_by_name(&row.account, &row.region, &row.name)
             .is_some()

@@ -5,11 +5,10 @@
 //! transaction over any of them is one command of one partition.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 
 use levada_types::{QueueId, Timestamp};
 
-use super::{Catalog, Name};
+use super::{Catalog, Name, after_name};
 use crate::effects::Effects;
 use crate::proto::{self, CatalogRefusal as Refusal, TableRow};
 
@@ -62,16 +61,8 @@ impl Catalog {
         after: Option<&str>,
         max: usize,
     ) -> Vec<&TableRow> {
-        let first = Name::new(account, region, "");
-        let from = match after {
-            Some(after) => Bound::Excluded(Name::new(account, region, after)),
-            None => Bound::Included(first.clone()),
-        };
-        self.tables
-            .by_name
-            .range((from, Bound::Unbounded))
-            .take_while(|(name, _)| name.0.starts_with(&*first.0))
-            .filter_map(|(_, id)| self.table(*id))
+        after_name(&self.tables.by_name, account, region, after)
+            .filter_map(|id| self.table(id))
             .take(max)
             .collect()
     }
@@ -112,10 +103,7 @@ impl Catalog {
     }
 
     fn begin_table(&mut self, at: Timestamp, row: &mut TableRow) -> Result<(), Refusal> {
-        let names = [&row.account, &row.region, &row.name];
-        if names.iter().any(|name| name.contains('/')) {
-            return Err(Refusal::Unspecified); // no gateway lets such a name pass; see `Name`
-        }
+        Name::check([&row.account, &row.region, &row.name])?;
         if self
             .table_by_name(&row.account, &row.region, &row.name)
             .is_some()

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
 
+use levada_engine::proto::{Command, Tick, command};
 use levada_replica::{Group, Replicas};
 use levada_rpc::PeerState;
 use levada_types::{NodeId, PartitionId, QueueId};
@@ -25,6 +27,9 @@ use crate::reader::Reader;
 use crate::stream::{ReadBudgets, Subscriptions};
 use crate::topic::Deliveries;
 use crate::waiters::Waiters;
+
+/// How long a tick may take.
+const TICK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The cluster layer of one node.
 pub(crate) struct Core {
@@ -178,6 +183,15 @@ impl Route {
     /// The leader, as far as is known.
     pub(crate) fn leader(&self) -> Option<NodeId> {
         self.place.leader()
+    }
+
+    /// Lets the partition's time take effect, if its leader answers in time.
+    pub(crate) async fn tick(&self) {
+        let tick = Command {
+            kind: Some(command::Kind::Tick(Tick {})),
+        };
+        // What is due stays due, and the next tick does it.
+        let _ = self.writes.submit(tick, 0, TICK_TIMEOUT).await;
     }
 }
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{Fuse, FusedFuture as _, FutureExt as _};
-use levada_engine::proto::{Command, Tick, command};
 use levada_replica::{Group, Lead, Pending};
 use levada_types::{NodeId, PartitionId, Timestamp};
 use tokio::time::Instant;
@@ -17,8 +16,6 @@ use crate::core::{Core, Route};
 
 /// Ticks of one partition are this far apart at least: claims that end within it are seen together.
 const TICK_PAUSE: Duration = Duration::from_millis(10);
-/// How long one may take.
-const TICK_TIMEOUT: Duration = Duration::from_secs(1);
 /// A time so far ahead that it is looked at again before.
 const FAR: Duration = Duration::from_secs(3600);
 
@@ -59,7 +56,8 @@ pub(crate) async fn drive(core: Arc<Core>, route: Arc<Route>, group: Arc<Group>)
             }
             () = until(&group, due, ticked), if ticking.is_terminated() => {
                 ticked = Instant::now();
-                ticking.set(tick(&route).fuse());
+                // Without an answer it is tried again: what is due stays due.
+                ticking.set(route.tick().fuse());
             }
             () = &mut ticking => {}
             lead = group.lead_changed(known) => {
@@ -77,14 +75,6 @@ pub(crate) async fn drive(core: Arc<Core>, route: Arc<Route>, group: Arc<Group>)
             }
         }
     }
-}
-
-/// Lets the partition's time take effect. Without an answer it is tried again: what is due stays due.
-async fn tick(route: &Route) {
-    let tick = Command {
-        kind: Some(command::Kind::Tick(Tick {})),
-    };
-    let _ = route.writes.submit(tick, 0, TICK_TIMEOUT).await;
 }
 
 /// Sleeps until the partition's time reaches `due`; for ever without one.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use levada_engine::proto::{
     self, Command, DeleteResult, NewMessage, ReceiptRef, Receive, ReceiveOutcome, Record, Send,
-    Sent, Tick, VisibilityResult, command, outcome,
+    Sent, VisibilityResult, command, outcome,
 };
 use levada_replica::Group;
 use levada_rpc::Class;
@@ -370,11 +370,8 @@ pub(crate) async fn counts_here(
 pub(crate) async fn let_time_pass(route: &Route, group: &Group) {
     let now = group.now();
     if group.is_leader() && group.read(|p| p.next_due().is_some_and(|due| due <= now)) {
-        let tick = Command {
-            kind: Some(command::Kind::Tick(Tick {})),
-        };
         // Without it things are as they were a moment ago, which is what is promised.
-        let _ = route.writes.submit(tick, 0, Duration::from_secs(1)).await;
+        route.tick().await;
     }
 }
 

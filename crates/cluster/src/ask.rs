@@ -54,6 +54,18 @@ impl Asked {
 }
 
 impl Broker {
+    /// As [`Self::ask_leader`], and reads the answer.
+    pub(crate) async fn ask_leader_for<T: prost::Message + Default>(
+        &self,
+        asked: Asked,
+        partition: PartitionId,
+        method: u32,
+        request: &impl prost::Message,
+    ) -> Result<T, RouteError> {
+        let answer = self.ask_leader(asked, partition, method, request).await?;
+        T::decode(answer).map_err(|error| RouteError::Unreadable(error.to_string()))
+    }
+
     /// Has the partition's leader answer, whoever that is by the end of the request.
     ///
     /// # Errors

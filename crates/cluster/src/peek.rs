@@ -106,8 +106,9 @@ impl Broker {
             .into_iter()
             .map(|(partition, queues)| async move {
                 let request = proto::LookRequest { queues };
-                let reply: Result<proto::LookReply, _> =
-                    self.ask_queues(partition, method::LOOK, &request).await;
+                let reply: Result<proto::LookReply, _> = self
+                    .ask_leader_for(Asked::Queue, partition, method::LOOK, &request)
+                    .await;
                 (partition, request.queues, reply.ok())
             });
         let mut found: BTreeMap<QueueId, Vec<QueuePart>> = BTreeMap::new();
@@ -157,7 +158,9 @@ impl Broker {
                 messages_max: max as u32,
                 bytes_max: PEEKED_BYTES_MAX as u64,
             };
-            let reply = self.ask_queues(*partition, method::PEEK, &request).await;
+            let reply = self
+                .ask_leader_for(Asked::Queue, *partition, method::PEEK, &request)
+                .await;
             let page = reply.and_then(|reply| Page::from_reply(*partition, from, reply));
             (*partition, from, page)
         });
@@ -180,18 +183,6 @@ impl Broker {
         peek.silent = silent.keys().copied().collect();
         peek.after.extend(silent);
         Ok(peek)
-    }
-
-    async fn ask_queues<T: prost::Message + Default>(
-        &self,
-        partition: PartitionId,
-        method: u32,
-        request: &impl prost::Message,
-    ) -> Result<T, RouteError> {
-        let reply = self
-            .ask_leader(Asked::Queue, partition, method, request)
-            .await?;
-        T::decode(reply).map_err(|error| RouteError::Unreadable(error.to_string()))
     }
 }
 

@@ -29,7 +29,9 @@ impl Broker {
     ) -> Result<ReadItemsReply, RouteError> {
         let partition = tables.first().ok_or(RouteError::NoSuchTable)?.partition();
         for _ in 0..ATTEMPTS_MAX {
-            let reply: ReadItemsReply = ask(self, partition, method::READ_ITEMS, read).await?;
+            let reply: ReadItemsReply = self
+                .ask_leader_for(Asked::Table, partition, method::READ_ITEMS, read)
+                .await?;
             match &reply.misread {
                 None => return Ok(reply),
                 Some(Misread { table, dropped }) => {
@@ -47,7 +49,9 @@ impl Broker {
         query: &QueryTable,
     ) -> Result<TablePage, RouteError> {
         for _ in 0..ATTEMPTS_MAX {
-            let page: TablePage = ask(self, table.partition(), method::QUERY_TABLE, query).await?;
+            let page: TablePage = self
+                .ask_leader_for(Asked::Table, table.partition(), method::QUERY_TABLE, query)
+                .await?;
             match &page.misread {
                 None => return Ok(page),
                 Some(m) => {
@@ -64,19 +68,10 @@ pub(super) async fn size(broker: &Broker, table: &Table) -> Result<TableSizeRepl
     let request = TableSizeRequest {
         table: table.row.table,
     };
-    ask(broker, table.partition(), method::TABLE_SIZE, &request).await
-}
-
-async fn ask<T: prost::Message + Default>(
-    broker: &Broker,
-    partition: PartitionId,
-    method: u32,
-    request: &impl prost::Message,
-) -> Result<T, RouteError> {
-    let reply = broker
-        .ask_leader(Asked::Table, partition, method, request)
-        .await?;
-    T::decode(reply).map_err(|error| RouteError::Unreadable(error.to_string()))
+    let partition = table.partition();
+    broker
+        .ask_leader_for(Asked::Table, partition, method::TABLE_SIZE, &request)
+        .await
 }
 
 /// Answers a peer that reads of tables.

@@ -114,21 +114,15 @@ async fn reconcile_table(broker: &Broker, group: &Group, table: QueueId) -> Opti
     let have = group.read(|p| p.table_version(table));
     let wanted = broker.core.directory.read(|catalog| {
         let row = catalog.table(table.0)?;
-        (row.partition == group.id().0).then(|| table_config_of(row))
+        let config = (row.partition == group.id().0).then(|| table_config_of(row))?;
+        let version = config.version;
+        let config = Some(config);
+        Some((
+            version,
+            command::Kind::ConfigureTable(ConfigureTable { config }),
+        ))
     });
-    let kind = match (wanted, have) {
-        (Some(config), have) if have.is_none_or(|have| have < config.version) => {
-            command::Kind::ConfigureTable(ConfigureTable {
-                config: Some(config),
-            })
-        }
-        (None, Some(_)) if broker.core.directory.is_gone(table) => {
-            command::Kind::DropQueue(DropQueue { queue: table.0 })
-        }
-        (None, None) => return None,
-        _ => return Some(true),
-    };
-    Some(broker.write(group.id(), kind).await.is_ok())
+    reconcile_version(broker, group, table, have, wanted).await
 }
 
 /// None if it is no topic, neither here nor in the catalog.
@@ -136,18 +130,31 @@ async fn reconcile_topic(broker: &Broker, group: &Group, topic: QueueId) -> Opti
     let have = group.read(|p| p.topic_version(topic));
     let wanted = broker.core.directory.read(|catalog| {
         let row = catalog.topic(topic.0)?;
-        row.partitions
-            .contains(&group.id().0)
-            .then(|| topic_config_of(row))
+        let is_here = row.partitions.contains(&group.id().0);
+        let config = is_here.then(|| topic_config_of(row))?;
+        let version = config.version;
+        let config = Some(config);
+        Some((
+            version,
+            command::Kind::ConfigureTopic(ConfigureTopic { config }),
+        ))
     });
+    reconcile_version(broker, group, topic, have, wanted).await
+}
+
+/// Brings what a partition has from its version to the one that is wanted, by the command that is given with that.
+/// None if it is neither here nor in the catalog.
+async fn reconcile_version(
+    broker: &Broker,
+    group: &Group,
+    log: QueueId,
+    have: Option<u64>,
+    wanted: Option<(u64, command::Kind)>,
+) -> Option<bool> {
     let kind = match (wanted, have) {
-        (Some(config), have) if have.is_none_or(|have| have < config.version) => {
-            command::Kind::ConfigureTopic(ConfigureTopic {
-                config: Some(config),
-            })
-        }
-        (None, Some(_)) if broker.core.directory.is_gone(topic) => {
-            command::Kind::DropQueue(DropQueue { queue: topic.0 })
+        (Some((version, configure)), have) if have.is_none_or(|have| have < version) => configure,
+        (None, Some(_)) if broker.core.directory.is_gone(log) => {
+            command::Kind::DropQueue(DropQueue { queue: log.0 })
         }
         (None, None) => return None,
         _ => return Some(true),

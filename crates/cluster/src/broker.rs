@@ -14,6 +14,7 @@ use levada_types::{AccountId, PartitionId, QueueId, QueueName, Region};
 use tokio::time::Instant;
 
 use crate::core::Core;
+use crate::directory::Directory;
 use crate::placement::{Spot, choose_parts};
 use crate::{Queue, QueueCounts, RouteError};
 
@@ -49,11 +50,8 @@ impl Broker {
         name: &QueueName,
     ) -> Result<Option<Arc<Queue>>, RouteError> {
         let key = (account, region.clone(), name.clone());
-        if let Some(queue) = self.core.directory.by_name(&key) {
-            return Ok(Some(queue));
-        }
-        self.catch_up_catalog().await?;
-        Ok(self.core.directory.by_name(&key))
+        self.find_in_catalog(|directory| directory.by_name(&key))
+            .await
     }
 
     /// The queue of that name in this node's copy of the catalog.
@@ -88,6 +86,19 @@ impl Broker {
         max: usize,
     ) -> Vec<Arc<Queue>> {
         self.core.directory.dead_letter_sources(target, after, max)
+    }
+
+    /// What this node's copy of the catalog has; asks the catalog's leader before it says that there is nothing.
+    pub(crate) async fn find_in_catalog<T>(
+        &self,
+        look: impl Fn(&Directory) -> Option<T>,
+    ) -> Result<Option<T>, RouteError> {
+        let directory = &self.core.directory;
+        if let Some(found) = look(directory) {
+            return Ok(Some(found));
+        }
+        self.catch_up_catalog().await?;
+        Ok(look(directory))
     }
 
     /// Waits until this node's copy of the catalog holds all that was acknowledged before the call.

@@ -10,9 +10,9 @@ use levada_replica::Group;
 use levada_types::{AccountId, QueueId, QueueName, Region};
 
 use crate::Queue;
-use crate::stream::{Stream, StreamsByName};
-use crate::table::{Table, TablesByName};
-use crate::topic::{Audiences, Topic, TopicsByName};
+use crate::stream::Stream;
+use crate::table::Table;
+use crate::topic::{Audiences, Topic};
 
 /// Queues, streams, tables and topics that the cache holds at most; beyond that it starts anew.
 const CACHED_MAX: usize = 65_536;
@@ -25,15 +25,19 @@ pub(crate) struct Directory {
     pub(crate) audiences: Audiences,
 }
 
+/// An account's, in a region.
+type OwnedName = (AccountId, Region, Box<str>);
+type ByName<T> = HashMap<OwnedName, Arc<T>>;
+
 #[derive(Default)]
 struct Cache {
     /// The catalog's generation that the rest was read from.
     generation: u64,
     by_name: HashMap<(AccountId, Region, QueueName), Arc<Queue>>,
     by_id: BTreeMap<QueueId, Arc<Queue>>,
-    streams: StreamsByName,
-    tables: TablesByName,
-    topics: TopicsByName,
+    streams: ByName<Stream>,
+    tables: ByName<Table>,
+    topics: ByName<Topic>,
 }
 
 impl Directory {
@@ -74,19 +78,12 @@ impl Directory {
         name: &str,
     ) -> Option<Arc<Stream>> {
         let key = (account, region.clone(), name.into());
-        if let Some(stream) = self.cached(|cache| cache.streams.get(&key).cloned()) {
-            return Some(stream);
+        if let Some(found) = self.cached(|cache| cache.streams.get(&key).cloned()) {
+            return Some(found);
         }
-        let generation = self.catalog.events().catalog_generation();
-        let row = self.read(|catalog| {
-            let account = account.to_string();
-            let row = catalog.stream_by_name(&account, region.as_str(), name);
-            row.cloned()
-        })?;
-        let stream = Arc::new(Stream::from_row(row)?);
-        let mut cache = self.writable(generation);
-        cache.streams.insert(key, stream.clone());
-        Some(stream)
+        self.fetch_named(key, Catalog::stream_by_name, Stream::from_row, |cache| {
+            &mut cache.streams
+        })
     }
 
     /// The stream of that number, as far as this node's copy goes.
@@ -103,19 +100,12 @@ impl Directory {
         name: &str,
     ) -> Option<Arc<Table>> {
         let key = (account, region.clone(), name.into());
-        if let Some(table) = self.cached(|cache| cache.tables.get(&key).cloned()) {
-            return Some(table);
+        if let Some(found) = self.cached(|cache| cache.tables.get(&key).cloned()) {
+            return Some(found);
         }
-        let generation = self.catalog.events().catalog_generation();
-        let row = self.read(|catalog| {
-            let account = account.to_string();
-            let row = catalog.table_by_name(&account, region.as_str(), name);
-            row.cloned()
-        })?;
-        let table = Arc::new(Table::from_row(row)?);
-        let mut cache = self.writable(generation);
-        cache.tables.insert(key, table.clone());
-        Some(table)
+        self.fetch_named(key, Catalog::table_by_name, Table::from_row, |cache| {
+            &mut cache.tables
+        })
     }
 
     /// The topic of that name, as far as this node's copy goes.
@@ -126,19 +116,12 @@ impl Directory {
         name: &str,
     ) -> Option<Arc<Topic>> {
         let key = (account, region.clone(), name.into());
-        if let Some(topic) = self.cached(|cache| cache.topics.get(&key).cloned()) {
-            return Some(topic);
+        if let Some(found) = self.cached(|cache| cache.topics.get(&key).cloned()) {
+            return Some(found);
         }
-        let generation = self.catalog.events().catalog_generation();
-        let row = self.read(|catalog| {
-            let account = account.to_string();
-            let row = catalog.topic_by_name(&account, region.as_str(), name);
-            row.cloned()
-        })?;
-        let topic = Arc::new(Topic::from_row(row)?);
-        let mut cache = self.writable(generation);
-        cache.topics.insert(key, topic.clone());
-        Some(topic)
+        self.fetch_named(key, Catalog::topic_by_name, Topic::from_row, |cache| {
+            &mut cache.topics
+        })
     }
 
     /// The topic of that number, as far as this node's copy goes.
@@ -154,6 +137,25 @@ impl Directory {
         } else {
             None
         }
+    }
+
+    /// Reads what the cache has not, and keeps it.
+    fn fetch_named<R: Clone, T>(
+        &self,
+        key: OwnedName,
+        find: for<'a> fn(&'a Catalog, &str, &str, &str) -> Option<&'a R>,
+        from_row: fn(R) -> Option<T>,
+        kept: fn(&mut Cache) -> &mut ByName<T>,
+    ) -> Option<Arc<T>> {
+        // Taken before the read: what changes in between empties the cache at the next look.
+        let generation = self.catalog.events().catalog_generation();
+        let row = self.read(|catalog| {
+            let (account, region, name) = &key;
+            find(catalog, &account.to_string(), region.as_str(), name).cloned()
+        })?;
+        let found = Arc::new(from_row(row)?);
+        kept(&mut self.writable(generation)).insert(key, found.clone());
+        Some(found)
     }
 
     fn fetch(&self, find: impl FnOnce(&Catalog) -> Option<&QueueRow>) -> Option<Arc<Queue>> {

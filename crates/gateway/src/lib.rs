@@ -7,6 +7,9 @@
 //!
 //! This crate is the only importer of the hyper server. It must not know openraft, sled or raft-engine.
 
+// A request is one future, and each layer below is one more level of its type: rustc's own limit is 128.
+#![recursion_limit = "256"]
+
 mod access;
 mod admin;
 mod answer;

@@ -3,6 +3,9 @@
 //! The `levada` binary calls [`Config::load`] and [`serve`]. What a page of management says is here; how
 //! it is served is the gateway's.
 
+// A request is one future, and each layer below is one more level of its type: rustc's own limit is 128.
+#![recursion_limit = "256"]
+
 pub mod config;
 pub use levada_cluster::backup;
 

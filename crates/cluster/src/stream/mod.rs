@@ -13,7 +13,6 @@ mod reshard;
 mod subscriptions;
 mod write;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use levada_engine::proto::{
@@ -113,9 +112,6 @@ pub fn hash_of(bytes: &[u8]) -> u128 {
     bytes.try_into().map_or(0, u128::from_be_bytes)
 }
 
-/// Streams of the cache, by owner and name.
-pub(crate) type StreamsByName = HashMap<(AccountId, Region, Box<str>), Arc<Stream>>;
-
 impl Broker {
     /// The stream of that name; asks the catalog's leader before it says that there is none.
     pub async fn find_stream(
@@ -124,12 +120,8 @@ impl Broker {
         region: &Region,
         name: &str,
     ) -> Result<Option<Arc<Stream>>, RouteError> {
-        let directory = &self.core.directory;
-        if let Some(stream) = directory.stream_by_name(account, region, name) {
-            return Ok(Some(stream));
-        }
-        self.catch_up_catalog().await?;
-        Ok(directory.stream_by_name(account, region, name))
+        self.find_in_catalog(|directory| directory.stream_by_name(account, region, name))
+            .await
     }
 
     /// Up to `max` streams of an account in a region behind a name, by name.

@@ -6,7 +6,6 @@
 mod read;
 mod write;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use levada_engine::proto::{
@@ -47,9 +46,6 @@ impl Table {
     }
 }
 
-/// Tables of the cache, by owner and name.
-pub(crate) type TablesByName = HashMap<(AccountId, Region, Box<str>), Arc<Table>>;
-
 impl Broker {
     /// The table of that name; asks the catalog's leader before it says that there is none.
     pub async fn find_table(
@@ -71,12 +67,8 @@ impl Broker {
         region: &Region,
         name: &str,
     ) -> Result<Option<Arc<Table>>, RouteError> {
-        let directory = &self.core.directory;
-        if let Some(table) = directory.table_by_name(account, region, name) {
-            return Ok(Some(table));
-        }
-        self.catch_up_catalog().await?;
-        Ok(directory.table_by_name(account, region, name))
+        self.find_in_catalog(|directory| directory.table_by_name(account, region, name))
+            .await
     }
 
     /// Up to `max` tables of an account in a region behind a name, by name; without the shelf, which no user sees.

@@ -11,7 +11,6 @@ mod delivery;
 mod keeper;
 mod publish;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use levada_engine::proto::TopicRow;
@@ -63,9 +62,6 @@ impl Topic {
     }
 }
 
-/// Topics of the cache, by owner and name.
-pub(crate) type TopicsByName = HashMap<(AccountId, Region, Box<str>), Arc<Topic>>;
-
 impl Broker {
     /// The topic of that name; asks the catalog's leader before it says that there is none.
     pub async fn find_topic(
@@ -74,12 +70,8 @@ impl Broker {
         region: &Region,
         name: &str,
     ) -> Result<Option<Arc<Topic>>, RouteError> {
-        let directory = &self.core.directory;
-        if let Some(topic) = directory.topic_by_name(account, region, name) {
-            return Ok(Some(topic));
-        }
-        self.catch_up_catalog().await?;
-        Ok(directory.topic_by_name(account, region, name))
+        self.find_in_catalog(|directory| directory.topic_by_name(account, region, name))
+            .await
     }
 
     /// The topic of that number in this node's copy of the catalog.
@@ -137,12 +129,8 @@ impl Broker {
         &self,
         find: impl for<'a> Fn(&'a levada_engine::Catalog) -> Option<&'a Arc<Row>> + Sync,
     ) -> Result<Option<Arc<Row>>, RouteError> {
-        let directory = &self.core.directory;
-        if let Some(row) = directory.read(|catalog| find(catalog).cloned()) {
-            return Ok(Some(row));
-        }
-        self.catch_up_catalog().await?;
-        Ok(directory.read(|catalog| find(catalog).cloned()))
+        self.find_in_catalog(|directory| directory.read(|catalog| find(catalog).cloned()))
+            .await
     }
 
     /// Up to `max` subscriptions of a topic behind a number, by number; those that wait to be confirmed, too.

@@ -9,7 +9,10 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{UNKNOWN, UNKNOWN_MEANS, age, ago, ask, figure, heads, pages, shown};
+use super::{
+    UNKNOWN, VALUE_CHARS_MAX, age, ago, ask, explain_unknown, figure, heads, kind, pages, shown,
+    write_values,
+};
 use crate::api::{Api, SQS, Who};
 use crate::client::Error;
 use crate::cluster::{At, align, list, text};
@@ -19,8 +22,6 @@ use crate::words::{one_line, printable};
 const RATES_OVER: Duration = Duration::from_secs(1);
 /// Characters of a body that people are shown.
 const BODY_CHARS_MAX: usize = 2_000;
-/// Characters of an attribute's value that people are shown.
-const VALUE_CHARS_MAX: usize = 200;
 /// Attributes of SQS that are told elsewhere in what is shown.
 const TOLD_ELSEWHERE: [&str; 6] = [
     "ApproximateNumberOfMessages",
@@ -125,14 +126,14 @@ pub(crate) async fn run(command: Command) -> Result<(), Error> {
 /// Every queue, with rates if they are wanted.
 async fn all(at: &At, who: &Who, prefix: Option<&str>, rates: bool) -> Result<Value, Error> {
     let more = json!({ "prefix": prefix });
-    let mut document = pages(at, who, "queues", &more).await?;
+    let mut document = pages(at, who, "queues/list", "queues", &more).await?;
     if rates {
         let before: BTreeMap<String, Value> = list(&document["queues"])
             .map(|queue| (text(&queue["name"]), queue.clone()))
             .collect();
         let began = Instant::now();
         tokio::time::sleep(RATES_OVER).await;
-        document = pages(at, who, "queues", &more).await?;
+        document = pages(at, who, "queues/list", "queues", &more).await?;
         let secs = began.elapsed().as_secs_f64();
         for queue in document["queues"].as_array_mut().into_iter().flatten() {
             let found = before.get(&text(&queue["name"]));
@@ -188,9 +189,7 @@ fn table(document: &Value) -> String {
     }));
     let mut out = String::new();
     align(&mut out, &rows);
-    if rows.iter().flatten().any(|cell| cell == UNKNOWN) {
-        out.push_str(UNKNOWN_MEANS);
-    }
+    explain_unknown(&mut out, &rows);
     out
 }
 
@@ -231,11 +230,7 @@ fn page(document: &Value) -> String {
         out,
         "{}, a {} queue of account {} in {}",
         text(&document["name"]),
-        if document["fifo"] == true {
-            "FIFO"
-        } else {
-            "standard"
-        },
+        kind(document),
         text(&document["account"]),
         text(&document["region"])
     );
@@ -281,25 +276,8 @@ fn page(document: &Value) -> String {
     }));
     out.push('\n');
     align(&mut out, &rows);
-    for (head, key) in [("attribute", "attributes"), ("tag", "tags")] {
-        let values: Vec<(&String, &Value)> =
-            document[key].as_object().into_iter().flatten().collect();
-        if values.is_empty() {
-            continue;
-        }
-        let mut rows = vec![heads([head, "value"])];
-        rows.extend(values.into_iter().map(|(name, value)| {
-            vec![
-                one_line(name, VALUE_CHARS_MAX),
-                one_line(&text(value), VALUE_CHARS_MAX),
-            ]
-        }));
-        out.push('\n');
-        align(&mut out, &rows);
-    }
-    if rows.iter().flatten().any(|cell| cell == UNKNOWN) {
-        out.push_str(UNKNOWN_MEANS);
-    }
+    write_values(&mut out, document);
+    explain_unknown(&mut out, &rows);
     out
 }
 

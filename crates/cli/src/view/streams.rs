@@ -9,7 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::{UNKNOWN, UNKNOWN_MEANS, age, ago, ask, figure, heads, pages, shown};
+use super::{UNKNOWN, age, ago, ask, explain_unknown, figure, heads, pages, shown};
 use crate::api::{Api, KINESIS, Who};
 use crate::client::Error;
 use crate::cluster::{At, align, list, text};
@@ -77,7 +77,7 @@ Where shards have AWS's limits, this counts against them.")]
 pub(crate) async fn run(command: Command) -> Result<(), Error> {
     let out = match command {
         Command::List { at, who } => {
-            let document = pages(&at, &who, "streams", &json!({})).await?;
+            let document = pages(&at, &who, "streams/list", "streams", &json!({})).await?;
             shown(&at, &document, table)
         }
         Command::Show { name, at, who } => {
@@ -224,9 +224,7 @@ fn page(document: &Value) -> String {
     }));
     out.push('\n');
     align(&mut out, &rows);
-    if rows.iter().flatten().any(|cell| cell == UNKNOWN) {
-        out.push_str(UNKNOWN_MEANS);
-    }
+    explain_unknown(&mut out, &rows);
     out
 }
 

@@ -6,16 +6,16 @@ use std::io::Write as _;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::{UNKNOWN, UNKNOWN_MEANS, age, ago, ask, figure, heads, pages, shown};
-use crate::api::{PAGES_MAX, Who};
+use super::{
+    VALUE_CHARS_MAX, age, ago, explain_unknown, figure, heads, kind, pages, shown, write_values,
+};
+use crate::api::Who;
 use crate::client::Error;
 use crate::cluster::{At, align, list, text};
 use crate::words::one_line;
 
 /// Characters of an endpoint that people are shown.
 const ENDPOINT_CHARS_MAX: usize = 100;
-/// Characters of a filter, or of an attribute, that people are shown.
-const VALUE_CHARS_MAX: usize = 200;
 
 /// What can be asked of topics.
 #[derive(Subcommand)]
@@ -52,37 +52,17 @@ What is for a queue goes there at once, and has no backlog here: look at the que
 pub(crate) async fn run(command: Command) -> Result<(), Error> {
     let out = match command {
         Command::List { at, who } => {
-            let document = pages(&at, &who, "topics", &json!({})).await?;
+            let document = pages(&at, &who, "topics/list", "topics", &json!({})).await?;
             shown(&at, &document, table)
         }
         Command::Show { name, at, who } => {
-            let document = whole(&at, &who, &name).await?;
+            let question = json!({ "name": name });
+            let document = pages(&at, &who, "topics/show", "subscriptions", &question).await?;
             shown(&at, &document, page)
         }
     };
     std::io::stdout().write_all(out.as_bytes())?;
     Ok(())
-}
-
-/// A topic with all of its subscriptions, which are asked for page by page.
-async fn whole(at: &At, who: &Who, name: &str) -> Result<Value, Error> {
-    let mut document = Value::Null;
-    let mut subscriptions = Vec::new();
-    let mut after = Value::Null;
-    for _ in 0..PAGES_MAX {
-        let question = json!({ "name": name, "after": after });
-        document = ask(at, who, "topics/show", question).await?;
-        subscriptions.extend(list(&document["subscriptions"]).cloned());
-        after = document["after"].take();
-        if after.is_null() {
-            break;
-        }
-    }
-    document["subscriptions"] = json!(subscriptions);
-    if let Some(document) = document.as_object_mut() {
-        document.remove("after");
-    }
-    Ok(document)
 }
 
 fn table(document: &Value) -> String {
@@ -98,14 +78,6 @@ fn table(document: &Value) -> String {
     let mut out = String::new();
     align(&mut out, &rows);
     out
-}
-
-fn kind(topic: &Value) -> &'static str {
-    if topic["fifo"] == true {
-        "FIFO"
-    } else {
-        "standard"
-    }
 }
 
 fn page(document: &Value) -> String {
@@ -148,25 +120,8 @@ fn page(document: &Value) -> String {
         out.push('\n');
         align(&mut out, &rows);
     }
-    for (head, key) in [("attribute", "attributes"), ("tag", "tags")] {
-        let values: Vec<(&String, &Value)> =
-            document[key].as_object().into_iter().flatten().collect();
-        if values.is_empty() {
-            continue;
-        }
-        let mut rows = vec![heads([head, "value"])];
-        rows.extend(values.into_iter().map(|(name, value)| {
-            vec![
-                one_line(name, VALUE_CHARS_MAX),
-                one_line(&text(value), VALUE_CHARS_MAX),
-            ]
-        }));
-        out.push('\n');
-        align(&mut out, &rows);
-    }
-    if rows.iter().flatten().any(|cell| cell == UNKNOWN) {
-        out.push_str(UNKNOWN_MEANS);
-    }
+    write_values(&mut out, document);
+    explain_unknown(&mut out, &rows);
     out
 }
 

@@ -1,5 +1,22 @@
 //! Closed sets of names on the wire, each an enum whose variants are spelt as the wire spells them.
 
+/// An enum `Action` of a service's actions: as [`names!`], with `name` besides.
+macro_rules! action_names {
+    ($($name:ident),* $(,)?) => {
+        names! {
+            /// An action's name.
+            Action { $($name),* }
+        }
+
+        impl Action {
+            /// The name on the wire.
+            pub const fn name(self) -> &'static str {
+                self.as_str()
+            }
+        }
+    };
+}
+
 /// An enum of names: `ALL`, `from_name`, `as_str`.
 macro_rules! names {
     ($(#[$doc:meta])* $names:ident { $($name:ident),* $(,)? }) => {

@@ -107,34 +107,7 @@ macro_rules! actions {
         answered { $($name:ident, $request:ident, $response:ty;)* }
         streamed { $($streamed:ident, $streamed_request:ident;)* }
     ) => {
-        /// An action's name.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Action {
-            $(#[doc = concat!("`", stringify!($name), "`")] $name,)*
-            $(#[doc = concat!("`", stringify!($streamed), "`")] $streamed,)*
-        }
-
-        impl Action {
-            /// Every action.
-            pub const ALL: &[Self] = &[$(Self::$name,)* $(Self::$streamed,)*];
-
-            /// The name on the wire, exact to the case.
-            pub fn from_name(name: &str) -> Option<Self> {
-                match name {
-                    $(stringify!($name) => Some(Self::$name),)*
-                    $(stringify!($streamed) => Some(Self::$streamed),)*
-                    _ => None,
-                }
-            }
-
-            /// The name on the wire.
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$name => stringify!($name),)*
-                    $(Self::$streamed => stringify!($streamed),)*
-                }
-            }
-        }
+        action_names! { $($name,)* $($streamed,)* }
 
         /// A request.
         #[derive(Clone, Debug, PartialEq)]

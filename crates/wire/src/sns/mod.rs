@@ -110,26 +110,7 @@ pub const API_VERSION: &str = "2010-03-31";
 
 macro_rules! actions {
     ($($name:ident, $request:ident, $response:ty;)*) => {
-        /// An action's name.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Action {
-            $(#[doc = concat!("`", stringify!($name), "`")] $name,)*
-        }
-
-        impl Action {
-            /// Every action.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-
-            /// The name on the wire, exact to the case.
-            pub fn from_name(name: &str) -> Option<Self> {
-                match name { $(stringify!($name) => Some(Self::$name),)* _ => None }
-            }
-
-            /// The name on the wire.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$name => stringify!($name),)* }
-            }
-        }
+        action_names! { $($name,)* }
 
         /// A request.
         #[derive(Clone, Debug, PartialEq)]

@@ -11,6 +11,6 @@ pub mod time;
 
 pub use attribute::{AttributeValue, Item};
 pub use ids::{LogId, NodeId, PartitionId, QueueId, Receipt};
-pub use names::{AccountId, QueueArn, QueueName, Region};
+pub use names::{AccountId, QueueArn, QueueName, Region, is_fifo_or_standard_name};
 pub use number::Number;
 pub use time::Timestamp;

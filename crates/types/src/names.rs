@@ -113,16 +113,20 @@ impl QueueName {
     }
 }
 
+/// Whether a text names a queue or a topic: up to `len_max` letters, digits, `_` and `-`, and `.fifo` at the end, which counts.
+pub fn is_fifo_or_standard_name(s: &str, len_max: usize) -> bool {
+    let stem = s.strip_suffix(".fifo").unwrap_or(s);
+    s.len() <= len_max
+        && !stem.is_empty()
+        && stem
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
 impl FromStr for QueueName {
     type Err = InvalidName;
     fn from_str(s: &str) -> Result<Self, InvalidName> {
-        let stem = s.strip_suffix(".fifo").unwrap_or(s);
-        let ok = s.len() <= crate::limits::QUEUE_NAME_LEN_MAX
-            && !stem.is_empty()
-            && stem
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-        if ok {
+        if is_fifo_or_standard_name(s, crate::limits::QUEUE_NAME_LEN_MAX) {
             Ok(Self(s.into()))
         } else {
             Err(InvalidName)

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use levada_types::limits::TOPIC_NAME_LEN_MAX;
-use levada_types::{AccountId, Region};
+use levada_types::{AccountId, Region, is_fifo_or_standard_name};
 
 use super::SnsError;
 
@@ -38,13 +38,7 @@ impl fmt::Display for TopicName {
 impl FromStr for TopicName {
     type Err = SnsError;
     fn from_str(s: &str) -> Result<Self, SnsError> {
-        let stem = s.strip_suffix(".fifo").unwrap_or(s);
-        let ok = s.len() <= TOPIC_NAME_LEN_MAX
-            && !stem.is_empty()
-            && stem
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-        if ok {
+        if is_fifo_or_standard_name(s, TOPIC_NAME_LEN_MAX) {
             Ok(Self(s.into()))
         } else {
             Err(SnsError::invalid_parameter("Topic Name"))

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 from support.nodes import Cluster
 from support.sqs import Client, ServiceError, Unknown
-from support.workload import CALL_TIMEOUT_S, RETRY_S, Load
+from support.worker import CALL_TIMEOUT_S, RETRY_S
+from support.workload import Load
 
 CELLAR_BODY_BYTES = 2000
 # Large enough that some lives write past the bytes after which a node makes a checkpoint.

@@ -7,11 +7,12 @@ next record of a key only then.
 import base64
 import itertools
 import time
+from functools import partial
 
 from support.nodes import Patience
 from support.sqs import Client, ServiceError, Unknown
 from support.stream_ledger import sequence
-from support.worker import CALL_TIMEOUT_S, RETRY_S, Worker
+from support.worker import Worker, ask_around, is_final
 
 SHARDS = 4
 PRODUCERS, READERS = 2, 2
@@ -161,7 +162,7 @@ class StreamReader(Follower):
                     self.search()
             except (ServiceError, Unknown) as error:
                 self.failed("records", "stream", began, error)
-                if isinstance(error, ServiceError) and error.status < 500:
+                if is_final(error):
                     iterators.pop(shard, None)  # it is too old
             time.sleep(self.load.think_s * SLOWER * self.random.random() * 2)
 
@@ -254,20 +255,8 @@ class StreamLoad:
 
     def ask(self, action, timeout_s=60, **parameters):
         """A call that is repeated at node after node until it is answered; what is refused is refused."""
-        patience = Patience(timeout_s)
-        while True:
-            for endpoint in self.load.endpoints:
-                client = Client(endpoint, timeout_s=CALL_TIMEOUT_S, service="kinesis")
-                try:
-                    return client.call(action, **parameters)
-                except (Unknown, ServiceError) as error:
-                    if isinstance(error, ServiceError) and error.status < 500:
-                        raise
-                    if patience.is_over():
-                        raise AssertionError(f"{action} was not answered in {timeout_s} s: {error}") from error
-                    time.sleep(RETRY_S)
-                finally:
-                    client.close()
+        kinesis = partial(Client, service="kinesis")
+        return ask_around(self.load.endpoints, kinesis, action, timeout_s, is_final, **parameters)
 
     def change(self, action, **parameters):
         """A change that may have been carried out by a call without an answer: then the next one is refused. Whether it

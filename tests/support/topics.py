@@ -10,10 +10,9 @@ import itertools
 import json
 import time
 
-from support.nodes import Patience
 from support.sns_forms import SnsClient, entries
 from support.sqs import ServiceError, Unknown
-from support.worker import CALL_TIMEOUT_S, RETRY_S, Worker
+from support.worker import Worker, ask_around, is_final
 
 KINDS = ("red", "green", "blue")
 WEIGHTS = 10
@@ -193,17 +192,4 @@ class TopicLoad:
 
     def ask(self, action, timeout_s=60, **parameters):
         """A call that is repeated at node after node until it is answered: those made here can be."""
-        patience = Patience(timeout_s)
-        while True:
-            for endpoint in self.load.endpoints:
-                client = SnsClient(endpoint, timeout_s=CALL_TIMEOUT_S)
-                try:
-                    return client.call(action, **parameters)
-                except (Unknown, ServiceError) as error:
-                    if isinstance(error, ServiceError) and error.status < 500:
-                        raise
-                    if patience.is_over():
-                        raise AssertionError(f"{action} was not answered in {timeout_s} s: {error}") from error
-                    time.sleep(RETRY_S)
-                finally:
-                    client.close()
+        return ask_around(self.load.endpoints, SnsClient, action, timeout_s, is_final, **parameters)

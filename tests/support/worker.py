@@ -4,6 +4,7 @@ import random
 import threading
 import time
 
+from support.nodes import Patience
 from support.sns_forms import SnsClient
 from support.sqs import Client, NotSent, ServiceError, Unknown
 
@@ -13,6 +14,29 @@ RETRY_S = 0.02
 # A worker that had to leave its own node returns to it after this, so that the next fault does not find all
 # of them at one node and measure their patience.
 AWAY_S = 2.0
+
+
+def is_final(error):
+    """Whether asking again would be answered the same."""
+    return isinstance(error, ServiceError) and error.status < 500
+
+
+def ask_around(endpoints, kind, action, timeout_s, is_final=lambda error: False, **parameters):
+    """A call by a client of that kind, repeated at node after node until it is answered, or refused for good."""
+    patience = Patience(timeout_s)
+    while True:
+        for endpoint in endpoints:
+            client = kind(endpoint, timeout_s=CALL_TIMEOUT_S)
+            try:
+                return client.call(action, **parameters)
+            except (Unknown, ServiceError) as error:
+                if is_final(error):
+                    raise
+                if patience.is_over():
+                    raise AssertionError(f"{action} was not answered in {timeout_s} s: {error}") from error
+                time.sleep(RETRY_S)
+            finally:
+                client.close()
 
 
 class Worker(threading.Thread):

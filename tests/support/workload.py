@@ -14,7 +14,7 @@ from support.nodes import Patience
 from support.sqs import Client, ServiceError, Unknown
 from support.streams import StreamLoad
 from support.topics import TopicLoad
-from support.worker import CALL_TIMEOUT_S, RETRY_S, Worker
+from support.worker import CALL_TIMEOUT_S, Worker, ask_around
 
 # Claims that a fault lost come back within this.
 VISIBILITY_TIMEOUT_S = 6
@@ -190,18 +190,7 @@ class Load:
 
     def ask(self, action, timeout_s=30, **parameters):
         """A call that is repeated at node after node until it is answered."""
-        patience = Patience(timeout_s)
-        while True:
-            for endpoint in self.endpoints:
-                client = Client(endpoint, timeout_s=CALL_TIMEOUT_S)
-                try:
-                    return client.call(action, **parameters)
-                except (Unknown, ServiceError) as error:
-                    if patience.is_over():
-                        raise AssertionError(f"{action} was not answered in {timeout_s} s: {error}") from error
-                    time.sleep(RETRY_S)
-                finally:
-                    client.close()
+        return ask_around(self.endpoints, Client, action, timeout_s, **parameters)
 
     def __enter__(self):
         self.producing.set()

@@ -4,7 +4,7 @@
 //! from when it was first asked for until the next one was answered. A message meets every state that may hold at some
 //! moment between its first try and its acknowledgement; if it was never acknowledged, at any later moment too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::topic_event::{Filter, TopicEvent};
 use crate::workload::topic_of;
@@ -45,7 +45,7 @@ pub(super) enum Due {
     Either,
 }
 
-/// Everything that subscribers and publishers said and were told.
+/// Everything that subscribers and publishers said and were told, and what came.
 #[derive(Default)]
 pub(super) struct History {
     now: Moment,
@@ -53,6 +53,8 @@ pub(super) struct History {
     published: BTreeMap<u64, Published>,
     /// By queue: subscribes that nobody has answered. Each may yet make a subscription.
     open: BTreeMap<&'static str, Vec<Moment>>,
+    /// Messages that came for subscriptions, by both numbers.
+    pub(super) arrived: BTreeSet<(u64, u64)>,
 }
 
 impl History {
@@ -104,7 +106,12 @@ impl History {
                     published.acknowledged.get_or_insert(now);
                 }
             }
-            TopicEvent::Addressed { .. } | TopicEvent::Arrived { .. } => {}
+            TopicEvent::Arrived { copies, .. } => {
+                let copies = copies.iter();
+                self.arrived
+                    .extend(copies.map(|copy| (copy.number, copy.subscription)));
+            }
+            TopicEvent::Addressed { .. } => {}
         }
     }
 

@@ -78,7 +78,7 @@ fn choose(stream: &Stream, draw: Draw) -> Option<Step> {
         0 => {
             let count = 1 + pick(OPEN_MAX);
             let fits = count <= 2 * open.len() && 2 * count >= open.len();
-            fits.then(|| Step::Count(count as u32))
+            fits.then_some(Step::Count(count as u32))
         }
         1 if open.len() > 1 => {
             let low = pick(open.len() - 1);
@@ -96,7 +96,7 @@ fn choose(stream: &Stream, draw: Draw) -> Option<Step> {
             let (first, last) = (hash_of(&shard.first_hash), hash_of(&shard.last_hash));
             let part = (last - first) / PARTS;
             let at = first + part * u128::from(draw.cut);
-            (part > 1).then(|| Step::Reshard(Resharding::Split(shard.number, at)))
+            (part > 1).then_some(Step::Reshard(Resharding::Split(shard.number, at)))
         }
         _ => None,
     }

@@ -7,7 +7,9 @@ use bytes::Bytes;
 use levada_cluster::{Audience, Outgoing, PublishError, RouteError, Topic};
 use levada_engine::proto::Published;
 use levada_wire::AwsError;
-use levada_wire::sns::{self, Messages, SnsError, StoredNotification, TopicArn, TopicFacts};
+use levada_wire::sns::{
+    self, Messages, SnsError, StoredNotification, TopicArn, TopicAttributes, TopicFacts,
+};
 use levada_wire::sqs::StoredMessage;
 use levada_wire::sqs::paging::sequence_number;
 
@@ -66,11 +68,12 @@ pub(super) async fn publish(
         let error = match cx.broker.audience(topic.row.topic) {
             None => PublishError::Route(RouteError::NoSuchTopic),
             Some(audience) => {
+                let of_topic = attributes_for_publishing(&audience.topic.row);
                 let mut outgoing = Vec::with_capacity(messages.len());
                 for message in messages {
                     let attributes = message.outgoing.attributes;
                     let audience = filters::narrowed(&audience, attributes, &message.texts).await?;
-                    outgoing.push(addressed(cx, &audience, message).await?);
+                    outgoing.push(addressed(cx, &audience, &of_topic, message).await?);
                 }
                 match cx.broker.publish(&audience.topic, &outgoing).await {
                     Ok(published) if published.len() == messages.len() => return Ok(published),
@@ -102,10 +105,10 @@ pub(super) async fn publish(
 async fn addressed(
     cx: &Context<'_>,
     audience: &Audience,
+    of_topic: &TopicAttributes,
     message: &Message<'_>,
 ) -> Result<Outgoing, RouteError> {
     let topic = &audience.topic;
-    let of_topic = attributes_for_publishing(&topic.row);
     let archives = of_topic.archive_retention_days.is_some();
     let signs_for_queues = !cx.gateway.options.topics.queues_unsigned;
     let mut forms = Forms::new(&message.texts, archives, signs_for_queues);

@@ -158,6 +158,7 @@ async fn step(broker: &Broker, group: &Group, task: &MoveTaskRow, max: usize) ->
             to_queue: to.0,
             to_partition: to_partition.0,
             new_message_id: Bytes::copy_from_slice(&rand::random::<[u8; 16]>()),
+            generation: 0,
         });
     }
     let kind = command::Kind::MoveOut(MoveOut {

@@ -513,9 +513,17 @@ impl FifoQueue {
         waiting.collect()
     }
 
-    /// Forgets the ready message at `position`, whose record stays live; `false` if it is not ready.
-    /// Only the first message of a free group is: a move task keeps the order within a group.
-    pub(crate) fn take(&mut self, _turn: &mut Turn<'_>, position: u64) -> bool {
+    /// Forgets the message at `position`, whose record stays live: a ready one, or with a `generation` the one of that claim.
+    /// `false` if it is neither. Only the first message of a free group is ready: a move task keeps the order within a group.
+    pub(crate) fn take(&mut self, turn: &mut Turn<'_>, position: u64, generation: u32) -> bool {
+        if generation != 0 {
+            let flight = self.flights.get(&position);
+            let is_held = flight.is_some_and(|flight| flight.receive_count == generation);
+            if is_held {
+                self.lose(turn, position);
+            }
+            return is_held;
+        }
         let group = self
             .groups
             .free_at(position)

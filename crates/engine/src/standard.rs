@@ -188,11 +188,7 @@ impl StandardQueue {
     /// to do, which succeeds too.
     pub(crate) fn delete(&mut self, turn: &mut Turn<'_>, receipt: &ReceiptRef) -> DeleteResult {
         let position = receipt.position;
-        if let Some(held) = self.claims.remove(&position) {
-            self.timers.remove(&(held.visible_at, position));
-            self.lanes.ended(held.lane);
-            turn.mark_dead(position);
-        } else if self.lanes.remove_returned(position) {
+        if self.end_claim(position) || self.lanes.remove_returned(position) {
             turn.mark_dead(position);
         }
         DeleteResult::Deleted
@@ -360,9 +356,26 @@ impl StandardQueue {
         waiting.collect()
     }
 
-    /// Forgets the ready message at `position`, whose record stays live; `false` if it is not
-    /// ready.
-    pub(crate) fn take(&mut self, _turn: &mut Turn<'_>, position: u64) -> bool {
-        self.lanes.remove_anywhere(position)
+    /// Forgets the message at `position`, whose record stays live: a ready one, or with a `generation` the one of that claim.
+    /// `false` if it is neither.
+    pub(crate) fn take(&mut self, _turn: &mut Turn<'_>, position: u64, generation: u32) -> bool {
+        if generation == 0 {
+            return self.lanes.remove_anywhere(position);
+        }
+        let held = self.claims.get(&position);
+        if held.is_none_or(|held| held.past.receive_count != generation) {
+            return false;
+        }
+        self.end_claim(position)
+    }
+
+    /// Forgets a claim and its message; `false` if there is none.
+    fn end_claim(&mut self, position: u64) -> bool {
+        let Some(held) = self.claims.remove(&position) else {
+            return false;
+        };
+        self.timers.remove(&(held.visible_at, position));
+        self.lanes.ended(held.lane);
+        true
     }
 }

@@ -460,6 +460,7 @@ impl World {
                 to_queue: 1,
                 to_partition: 1,
                 new_message_id: id.to_vec().into(),
+                generation: 0,
             });
         let command = proto::MoveOut {
             queue: 2,

@@ -123,13 +123,12 @@ impl Broker {
         let Some(to_partition) = to.partition_for(group, receipt.position) else {
             return Ok(false);
         };
-        // Only what is ready can be moved.
-        self.change_visibility(queue, &[(receipt, 0)]).await?;
         let moved = Move {
             position: receipt.position,
             to_queue: to.id.0,
             to_partition: to_partition.0,
             new_message_id: Bytes::copy_from_slice(&message_id),
+            generation: receipt.generation,
         };
         let kind = command::Kind::MoveOut(MoveOut {
             queue: queue.id.0,

@@ -500,6 +500,36 @@ fn a_move_keeps_the_order_of_a_group() {
 }
 
 #[test]
+fn a_claimed_message_that_moves_makes_way_for_its_group() {
+    let mut bench = Bench::new();
+    bench.send("a");
+    bench.send("a");
+    assert_eq!(bench.receive(1), [1]);
+    for (generation, moved, claimable) in [(2, 0, 0), (1, 1, 1), (1, 0, 1)] {
+        let claimed = proto::Move {
+            position: 1,
+            to_queue: 9,
+            generation,
+            ..Default::default()
+        };
+        let command = proto::MoveOut {
+            queue: QUEUE,
+            moves: vec![claimed],
+        };
+        let outcome = bench.apply(command::Kind::MoveOut(command));
+        assert_eq!(
+            outcome,
+            outcome::Kind::MoveOut(proto::MoveOutOutcome { moved })
+        );
+        assert_eq!(
+            bench.partition.peek_ready(QueueId(QUEUE), 9).len(),
+            claimable
+        );
+    }
+    assert_eq!(bench.receive(1), [2]);
+}
+
+#[test]
 fn what_waits_is_read_by_position_blocked_or_not() {
     let mut bench = Bench::new();
     for group in ["a", "b", "a", "c", "b"] {

@@ -326,14 +326,14 @@ impl Partition {
         done()
     }
 
-    /// Moves ready messages into outboxes; those that are not ready stay where they are.
+    /// Moves messages into outboxes, ready ones or those of a claim; all others stay where they are.
     fn move_out(&mut self, c: MoveOut, fx: &mut Effects) -> Result<outcome::Kind, Misconfigured> {
         let source = QueueId(c.queue);
         let taken: Vec<_> = self.on_queue(c.queue, 0, |queue, at| {
             let taken = c
                 .moves
                 .into_iter()
-                .filter(|m| queue.take(at, fx, m.position));
+                .filter(|m| queue.take(at, fx, m.position, m.generation));
             let taken: Vec<_> = taken.collect();
             for m in &taken {
                 queue.log.hold(m.position);

@@ -124,8 +124,14 @@ impl Queue {
         with_turn!(self, at, fx, purge());
     }
 
-    pub(super) fn take(&mut self, at: Timestamp, fx: &mut Effects, position: u64) -> bool {
-        with_turn!(self, at, fx, take(position))
+    pub(super) fn take(
+        &mut self,
+        at: Timestamp,
+        fx: &mut Effects,
+        position: u64,
+        generation: u32,
+    ) -> bool {
+        with_turn!(self, at, fx, take(position, generation))
     }
 
     pub(super) fn next_due(&self) -> Option<Timestamp> {

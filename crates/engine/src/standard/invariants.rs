@@ -29,6 +29,7 @@ enum Step {
     },
     MoveOut {
         position: u64,
+        generation: u32,
     },
     Ship,
     /// Lets go of what was never shipped.
@@ -49,7 +50,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (1..11_u32).prop_map(|max| Step::Receive { max }),
         4 => position().prop_map(|position| Step::Delete { position }),
         2 => (position(), 0..40_000_u64).prop_map(|(position, ms)| Step::Change { position, ms }),
-        2 => position().prop_map(|position| Step::MoveOut { position }),
+        2 => (position(), 0..3_u32).prop_map(|(position, generation)| Step::MoveOut { position, generation }),
         2 => Just(Step::Ship),
         1 => Just(Step::Forget),
         4 => prop_oneof![0..3_000_u64, 0..70_000_u64].prop_map(|ms| Step::Pass { ms }),
@@ -81,12 +82,16 @@ impl Rig {
             Step::Receive { max } => drop(self.receive(max)),
             Step::Delete { position } => self.delete(position, 1),
             Step::Change { position, ms } => drop(self.change(position, 1, ms)),
-            Step::MoveOut { position } => {
+            Step::MoveOut {
+                position,
+                generation,
+            } => {
                 let to = Move {
                     position,
                     to_queue: DLQ.0,
                     to_partition: HOME.0,
                     new_message_id: bytes::Bytes::new(),
+                    generation,
                 };
                 self.run(command::Kind::MoveOut(MoveOut {
                     queue: Q.0,

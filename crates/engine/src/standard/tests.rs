@@ -5,9 +5,9 @@ use levada_types::{PartitionId, QueueId, Timestamp};
 
 use super::rig::{DLQ, HOME, Q, Rig, config, message};
 use crate::proto::{
-    Command, ConfigureQueue, Deliver, DropQueue, Misconfigured, Move, MoveOut, NewMessage,
-    Proposal, Purge, QueueConfig, Receive, Record, Redrive, Send, TransferItem, VisibilityResult,
-    command, outcome,
+    Command, ConfigureQueue, Deliver, DropQueue, Misconfigured, Move, MoveOut, MoveOutOutcome,
+    NewMessage, Proposal, Purge, QueueConfig, Receive, Record, Redrive, Send, TransferItem,
+    VisibilityResult, command, outcome,
 };
 use crate::{Location, OutboxKind};
 
@@ -242,6 +242,7 @@ fn purge_takes_all_but_what_is_on_its_way() {
         to_queue: DLQ.0,
         to_partition: HOME.0,
         new_message_id,
+        generation: 0,
     };
     rig.run(command::Kind::MoveOut(MoveOut {
         queue: Q.0,
@@ -342,6 +343,38 @@ fn a_delivery_stops_at_an_unknown_queue_and_goes_past_a_dropped_one() {
 }
 
 #[test]
+fn a_claimed_message_moves_with_its_claim_only() {
+    let mut rig = Rig::new(config(Q));
+    rig.configure(config(DLQ));
+    rig.send(1);
+    rig.receive(1);
+    let mut moved = |generation| {
+        let step = Move {
+            position: 1,
+            to_queue: DLQ.0,
+            to_partition: HOME.0,
+            new_message_id: Bytes::from_static(b"fedcba9876543210"),
+            generation,
+        };
+        let outcome = rig.run(command::Kind::MoveOut(MoveOut {
+            queue: Q.0,
+            moves: vec![step],
+        }));
+        (outcome, rig.counts())
+    };
+    let none = outcome::Kind::MoveOut(MoveOutOutcome { moved: 0 });
+    assert_eq!(moved(0), (none.clone(), (0, 1, 0)), "it is not ready");
+    assert_eq!(moved(2), (none.clone(), (0, 1, 0)), "another claim");
+    let one = outcome::Kind::MoveOut(MoveOutOutcome { moved: 1 });
+    assert_eq!(moved(1), (one, (0, 0, 0)));
+    assert_eq!(moved(1), (none, (0, 0, 0)), "once");
+    rig.tick(60_000);
+    assert_eq!(rig.counts(), (0, 0, 0), "no claim is left to end");
+    rig.ship();
+    assert_eq!(rig.receive_from(DLQ, 10).claimed.len(), 1);
+}
+
+#[test]
 fn a_dropped_queue_takes_everything_with_it() {
     let mut rig = Rig::new(config(Q));
     rig.send(2);
@@ -350,6 +383,7 @@ fn a_dropped_queue_takes_everything_with_it() {
         to_queue: 9,
         to_partition: 3,
         new_message_id: Bytes::new(),
+        generation: 0,
     };
     rig.run(command::Kind::MoveOut(MoveOut {
         queue: Q.0,

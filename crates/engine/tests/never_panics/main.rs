@@ -253,12 +253,13 @@ fn transfer() -> BoxedStrategy<command::Kind> {
             through,
         })
     });
-    let one = (number(), number(), small(), bytes()).prop_map(
-        |(position, to_queue, to_partition, new_message_id)| proto::Move {
+    let one = (number(), number(), small(), bytes(), small()).prop_map(
+        |(position, to_queue, to_partition, new_message_id, generation)| proto::Move {
             position,
             to_queue,
             to_partition,
             new_message_id,
+            generation,
         },
     );
     let move_out = (number(), prop::collection::vec(one, 0..4))

@@ -265,6 +265,7 @@ impl Script {
                 to_queue: to_queue.parse().expect("a queue"),
                 to_partition: to_partition.parse().expect("a partition"),
                 new_message_id: id_of(self.messages),
+                generation: 0,
             }
         });
         command::Kind::MoveOut(proto::MoveOut {

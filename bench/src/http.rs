@@ -3,6 +3,7 @@
 //!
 //! On two cores the load runs beside the servers that it measures, so what it saves, they show.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -145,37 +146,52 @@ impl Head {
 pub(crate) enum Api {
     /// Queues.
     Sqs,
+    /// Topics.
+    Sns,
     /// Streams.
     Kinesis,
 }
 
 impl Api {
-    /// Both.
-    pub(crate) const ALL: [Self; 2] = [Self::Sqs, Self::Kinesis];
+    /// All.
+    pub(crate) const ALL: [Self; 3] = [Self::Sqs, Self::Sns, Self::Kinesis];
 
-    /// What `X-Amz-Target` begins with, up to the action.
-    pub(crate) const fn target_prefix(self) -> &'static str {
+    /// What `X-Amz-Target` begins with, up to the action; none where the action is a field of a form.
+    pub(crate) const fn target_prefix(self) -> Option<&'static str> {
         match self {
-            Self::Sqs => "AmazonSQS.",
-            Self::Kinesis => "Kinesis_20131202.",
+            Self::Sqs => Some("AmazonSQS."),
+            Self::Sns => None,
+            Self::Kinesis => Some("Kinesis_20131202."),
         }
     }
 
     const fn scope(self) -> &'static str {
         match self {
             Self::Sqs => "sqs",
+            Self::Sns => "sns",
             Self::Kinesis => "kinesis",
         }
     }
 
-    /// The content type of its JSON.
-    pub(crate) const fn json(self) -> &'static str {
+    /// The content type of its requests.
+    pub(crate) const fn content_type(self) -> &'static str {
         match self {
             Self::Sqs => "application/x-amz-json-1.0",
+            Self::Sns => "application/x-www-form-urlencoded",
             Self::Kinesis => "application/x-amz-json-1.1",
         }
     }
 }
+
+/// The version that a form for SNS names.
+const SNS_VERSION: &str = "2010-03-31";
+
+/// What stays as it is in a form: also the sign that stands for a field of a template.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'@');
 
 /// The content type of the CBOR that Kinesis takes beside its JSON.
 const CBOR: &str = "application/x-amz-cbor-1.1";
@@ -186,11 +202,11 @@ pub(crate) fn headers(
     api: Api,
     action: &str,
     content_type: &'static str,
-) -> [(&'static str, String); 4] {
+) -> impl Iterator<Item = (&'static str, String)> {
     let (target, scope) = (api.target_prefix(), api.scope());
-    [
+    let target = target.map(|target| ("X-Amz-Target", format!("{target}{action}")));
+    let others = [
         ("Content-Type", content_type.to_owned()),
-        ("X-Amz-Target", format!("{target}{action}")),
         ("X-Amz-Date", "20260101T000000Z".to_owned()),
         (
             "Authorization",
@@ -199,12 +215,29 @@ pub(crate) fn headers(
                  SignedHeaders=host;x-amz-date, Signature=0000"
             ),
         ),
-    ]
+    ];
+    others.into_iter().chain(target)
 }
 
 /// A request for an action with a body of JSON.
 pub(crate) fn request(host: &str, api: Api, action: &str, body: &str) -> Vec<u8> {
-    encode(host, api, action, api.json(), body.as_bytes())
+    encode(host, api, action, api.content_type(), body.as_bytes())
+}
+
+/// A request for an action of SNS: a form of these fields.
+pub(crate) fn form(host: &str, action: &str, fields: &[(&str, &str)]) -> Vec<u8> {
+    let mut body = format!("Action={action}&Version={SNS_VERSION}");
+    for (name, value) in fields {
+        body.extend(["&", name, "="]);
+        body.extend(utf8_percent_encode(value, PLAIN));
+    }
+    encode(
+        host,
+        Api::Sns,
+        action,
+        Api::Sns.content_type(),
+        body.as_bytes(),
+    )
 }
 
 /// A request for an action of Kinesis with a body of CBOR.
@@ -227,6 +260,7 @@ fn encode(host: &str, api: Api, action: &str, content_type: &'static str, body: 
 pub(crate) fn has_failed_entry(api: Api, answer: &[u8]) -> bool {
     let sign: &[u8] = match api {
         Api::Sqs => b"\"SenderFault\"",
+        Api::Sns => b"<SenderFault>",
         Api::Kinesis => b"\"ErrorCode\":\"",
     };
     memchr::memmem::find(answer, sign).is_some()
@@ -275,6 +309,13 @@ mod tests {
         assert!(!has_failed_entry(Api::Kinesis, good));
         let failed = br#"{"FailedRecordCount":1,"Records":[{"ErrorCode":"InternalFailure"}]}"#;
         assert!(has_failed_entry(Api::Kinesis, failed));
+    }
+
+    #[test]
+    fn a_form_is_encoded_and_names_its_action() {
+        let text = String::from_utf8(form("h:1", "Publish", &[("Message", "a b&@")])).unwrap();
+        assert!(text.ends_with("\r\n\r\nAction=Publish&Version=2010-03-31&Message=a%20b%26@"));
+        assert!(!text.contains("X-Amz-Target"));
     }
 
     #[test]

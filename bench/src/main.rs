@@ -70,6 +70,8 @@ struct SuiteArguments {
 enum Mode {
     /// SendMessage, or SendMessageBatch where --batch is above 1
     Send,
+    /// Publish, to the topic that --queue names
+    Publish,
     /// PutRecord, or PutRecords where --batch is above 1, to the stream that --queue names
     Put,
     /// Send, receive and delete at once; the latency is from send to receipt
@@ -89,7 +91,7 @@ struct LoadArguments {
     /// host:port, may be given several times
     #[arg(long = "endpoint", default_value = "127.0.0.1:4566")]
     endpoints: Vec<String>,
-    /// A queue, or stream, that exists, or --create
+    /// A queue, topic or stream that exists, or --create
     #[arg(long, default_value = "bench")]
     queue: String,
     /// Create it first
@@ -199,7 +201,7 @@ fn load(arguments: &LoadArguments) -> Result<(), String> {
             create(&plan).await?;
         }
         let line = match arguments.mode {
-            Mode::Send | Mode::Put => json(&load::send::run(&plan).await),
+            Mode::Send | Mode::Publish | Mode::Put => json(&load::send::run(&plan).await),
             Mode::Steady => json(&load::steady::run(&plan).await),
             Mode::Cycle => json(
                 &load::cycle::run(&plan)
@@ -216,10 +218,14 @@ fn load(arguments: &LoadArguments) -> Result<(), String> {
 
 async fn create(plan: &Plan) -> Result<(), String> {
     let endpoint = &plan.endpoints[0];
-    if plan.api == Api::Kinesis {
-        return suite::streams::create(endpoint, &plan.queue, reference::STREAM_SHARDS)
-            .await
-            .map(|_| ());
+    match plan.api {
+        Api::Sqs => {}
+        Api::Sns => return suite::topics::create(endpoint, &plan.queue).await,
+        Api::Kinesis => {
+            return suite::streams::create(endpoint, &plan.queue, reference::STREAM_SHARDS)
+                .await
+                .map(|_| ());
+        }
     }
     let attributes = match plan.groups {
         Some(_) => serde_json::json!({"FifoQueue": "true"}),
@@ -268,6 +274,7 @@ fn plan(arguments: &LoadArguments) -> Result<Plan, String> {
     };
     let (api, batch_max) = match arguments.mode {
         Mode::Put | Mode::Drain => (Api::Kinesis, 500),
+        Mode::Publish => (Api::Sns, 1),
         Mode::Send | Mode::Steady | Mode::Cycle | Mode::Parked => (Api::Sqs, 10),
     };
     if !(1..=batch_max).contains(&arguments.batch) {

@@ -79,7 +79,7 @@ async fn respond(
         let action = target
             .and_then(|target| {
                 let apis = Api::ALL.iter();
-                apis.filter_map(|api| target.strip_prefix(api.target_prefix()))
+                apis.filter_map(|api| target.strip_prefix(api.target_prefix()?))
                     .next()
             })
             .unwrap_or("");

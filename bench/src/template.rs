@@ -20,7 +20,10 @@ pub(crate) struct Template {
 
 impl Template {
     fn new(host: &str, api: Api, action: &str, body: &str) -> Self {
-        let bytes = http::request(host, api, action, body);
+        Self::of(http::request(host, api, action, body))
+    }
+
+    fn of(bytes: Vec<u8>) -> Self {
         let fields = memchr::memmem::find_iter(&bytes, BLANK).collect();
         Self { bytes, fields }
     }
@@ -63,6 +66,14 @@ impl Template {
         Self::new(host, Api::Sqs, "ReceiveMessage", &body)
     }
 
+    /// Publish of a message of `bytes` that begins with a field, with the fields of a form besides.
+    pub(crate) fn publish(host: &str, topic: &str, bytes: usize, more: &[(&str, &str)]) -> Self {
+        let (arn, body) = (topic_arn(topic), body(bytes));
+        let mut fields = vec![("TopicArn", arn.as_str()), ("Message", body.as_str())];
+        fields.extend_from_slice(more);
+        Self::of(http::form(host, "Publish", &fields))
+    }
+
     /// PutRecord with data of `bytes` whose base64 begins with a field.
     pub(crate) fn put(host: &str, stream: &str, bytes: usize) -> Self {
         let body = format!("{{\"StreamName\":\"{stream}\",{}}}", record(bytes));
@@ -96,9 +107,24 @@ pub(crate) fn queue_url(host: &str, queue: &str) -> String {
     format!("http://{host}/000000000000/{queue}")
 }
 
-fn message(bytes: usize, fifo: bool) -> String {
+/// The ARN of a topic.
+pub(crate) fn topic_arn(topic: &str) -> String {
+    format!("arn:aws:sns:us-east-1:000000000000:{topic}")
+}
+
+/// The ARN of a queue.
+pub(crate) fn queue_arn(queue: &str) -> String {
+    format!("arn:aws:sqs:us-east-1:000000000000:{queue}")
+}
+
+/// A body that begins with a field.
+fn body(bytes: usize) -> String {
     let filler = "x".repeat(bytes.saturating_sub(FIELD_DIGITS));
-    let body = format!("\"MessageBody\":\"{BLANK}{filler}\"");
+    format!("{BLANK}{filler}")
+}
+
+fn message(bytes: usize, fifo: bool) -> String {
+    let body = format!("\"MessageBody\":\"{}\"", body(bytes));
     if fifo {
         format!("{body},\"MessageGroupId\":\"g{BLANK}\",\"MessageDeduplicationId\":\"d{BLANK}\"")
     } else {

@@ -40,7 +40,7 @@ const LATENCY_US_MAX: u64 = 120_000_000;
 pub(crate) struct Plan {
     /// What the report is called.
     pub(crate) name: String,
-    /// Whether it is a queue or a stream.
+    /// Whether it is a queue, a topic or a stream.
     pub(crate) api: Api,
     /// `host:port`; connections are dealt out to them in turn.
     pub(crate) endpoints: Vec<String>,

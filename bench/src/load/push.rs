@@ -70,7 +70,11 @@ impl Subscription {
             "StartingPosition": {"Type": "LATEST"},
         });
         let mut request = Request::post(format!("http://{endpoint}/"));
-        for (name, value) in http::headers(Api::Kinesis, "SubscribeToShard", Api::Kinesis.json()) {
+        for (name, value) in http::headers(
+            Api::Kinesis,
+            "SubscribeToShard",
+            Api::Kinesis.content_type(),
+        ) {
             request = request.header(name, value);
         }
         let request = request

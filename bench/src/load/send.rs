@@ -1,4 +1,4 @@
-//! SendMessage or SendMessageBatch, and of streams PutRecord or PutRecords: the time from request to answer.
+//! SendMessage or SendMessageBatch, of topics Publish, and of streams PutRecord or PutRecords: the time from request to answer.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -53,6 +53,7 @@ pub(crate) fn template(plan: &Plan, endpoint: &str) -> Template {
     match (plan.api, plan.batch) {
         (Api::Sqs, ..=1) => Template::send(endpoint, name, bytes, fifo),
         (Api::Sqs, batch) => Template::send_batch(endpoint, name, bytes, fifo, batch),
+        (Api::Sns, _) => Template::publish(endpoint, name, bytes, &[]),
         (Api::Kinesis, ..=1) => Template::put(endpoint, name, bytes),
         (Api::Kinesis, batch) => Template::put_batch(endpoint, name, bytes, batch),
     }

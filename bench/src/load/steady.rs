@@ -1,4 +1,4 @@
-//! Send, receive and delete, all at once and for as long as the plan says: the time from send to receipt.
+//! Send, or publish, and receive and delete, all at once and for as long as the plan says: the time from send to receipt.
 //!
 //! Senders stop at a window of messages that are sent and not yet received: so the queue stays short, and
 //! the latency is that of the broker, not of a backlog. Receives and deletes are in batches.
@@ -23,28 +23,52 @@ const WAIT_S: u64 = 1;
 
 /// Runs the plan to its end.
 pub(crate) async fn run(plan: &Plan) -> Report {
+    flow(plan, std::slice::from_ref(&plan.queue)).await
+}
+
+/// The same for a topic whose messages come to each of these queues. What is received counts: of each message as many
+/// as there are queues, which is also how the window counts. Each queue has the plan's receivers.
+pub(crate) async fn fan_out(plan: &Plan, queues: &[String]) -> Report {
+    flow(plan, queues).await
+}
+
+async fn flow(plan: &Plan, queues: &[String]) -> Report {
     let recorder = Arc::new(Recorder::start(plan));
     let window = Arc::new(Semaphore::new(plan.window));
     let mut tasks = JoinSet::new();
     for index in 0..plan.connections {
         let (plan, recorder, window) = (plan.clone(), Arc::clone(&recorder), Arc::clone(&window));
-        tasks.spawn(async move { sender(&plan, index, &recorder, &window).await });
+        let receipts = plan.batch * queues.len();
+        tasks.spawn(async move { sender(&plan, index, &recorder, (&window, receipts)).await });
     }
-    for index in 0..plan.receivers {
-        let (plan, recorder, window) = (plan.clone(), Arc::clone(&recorder), Arc::clone(&window));
-        tasks.spawn(async move { receiver(&plan, index, &recorder, &window).await });
+    for queue in queues {
+        let plan = Plan {
+            queue: queue.clone(),
+            ..plan.clone()
+        };
+        for index in 0..plan.receivers {
+            let plan = plan.clone();
+            let (recorder, window) = (Arc::clone(&recorder), Arc::clone(&window));
+            tasks.spawn(async move { receiver(&plan, index, &recorder, &window).await });
+        }
     }
     recorder.finish(plan, tasks).await
 }
 
-async fn sender(plan: &Plan, index: usize, recorder: &Recorder, window: &Semaphore) {
+/// A request takes as much of the window as will be received for it.
+async fn sender(
+    plan: &Plan,
+    index: usize,
+    recorder: &Recorder,
+    (window, receipts): (&Semaphore, usize),
+) {
     let endpoint = plan.endpoint(index);
     let mut line = Line::to(endpoint);
     let mut template = send::template(plan, endpoint);
-    let batch = u32::try_from(plan.batch).unwrap_or(u32::MAX);
+    let receipts = u32::try_from(receipts).unwrap_or(u32::MAX);
     while recorder.take(plan.batch) {
         // Nobody closes the window; at the end of the load the task is dropped where it waits.
-        let Ok(permits) = window.acquire_many(batch).await else {
+        let Ok(permits) = window.acquire_many(receipts).await else {
             return;
         };
         send::stamp(&mut template, plan);

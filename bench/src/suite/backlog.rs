@@ -173,7 +173,7 @@ async fn compare(
     Ok((empty, full))
 }
 
-fn slower(bench: &mut Bench, name: String, empty_us: u64, full_us: u64, limit: f64) {
+pub(super) fn slower(bench: &mut Bench, name: String, empty_us: u64, full_us: u64, limit: f64) {
     let times = full_us as f64 / empty_us.max(1) as f64;
     bench.table.figure(Figure {
         name,
@@ -189,7 +189,7 @@ fn slower(bench: &mut Bench, name: String, empty_us: u64, full_us: u64, limit: f
 }
 
 /// How many messages the broker says are waiting.
-async fn waiting(node: &Server, queue: &str) -> Result<u64, String> {
+pub(super) async fn waiting(node: &Server, queue: &str) -> Result<u64, String> {
     const WAITING: &str = "ApproximateNumberOfMessages";
     let url = queue_url(&node.http, queue);
     let body = json!({"QueueUrl": url, "AttributeNames": [WAITING]});

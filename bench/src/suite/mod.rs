@@ -11,6 +11,7 @@ mod server;
 pub(crate) mod streams;
 mod table;
 mod throughput;
+pub(crate) mod topics;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -76,6 +77,22 @@ pub(crate) const SCENARIOS: &[(&str, &str)] = &[
     (
         "streams-idle",
         "three nodes: CPU and memory of 1,000 shards",
+    ),
+    (
+        "topics",
+        "one node: Publish at 64 connections, against SendMessage, and to ten queues",
+    ),
+    (
+        "topics-filtered",
+        "one node: Publish to 10,000 subscriptions, of which the filters let ten through",
+    ),
+    (
+        "topics-dead",
+        "one node: 1,000,000 messages for an endpoint that is gone",
+    ),
+    (
+        "topics-many",
+        "three nodes: 100,000 topics and 1,000,000 subscriptions",
     ),
 ];
 
@@ -218,6 +235,10 @@ async fn scenario(bench: &mut Bench, name: &str) -> Result<(), String> {
         "streams-backlog" => streams::backlog::backlog(bench).await,
         "streams-tail" => streams::tail::tail(bench).await,
         "streams-idle" => streams::idle::idle(bench).await,
+        "topics" => topics::throughput::topics(bench).await,
+        "topics-filtered" => topics::filtered::filtered(bench).await,
+        "topics-dead" => topics::dead::dead(bench).await,
+        "topics-many" => topics::many::many(bench).await,
         other => Err(format!("there is no scenario {other}")),
     }
 }

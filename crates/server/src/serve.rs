@@ -159,7 +159,13 @@ async fn run(
     // Only now: whoever reads that this node is ready may ask it at once.
     pages.put_node(node);
     let statuses = pages.statuses();
-    pages.put_deliveries(Deliveries::start(broker.clone(), ways, gateway, statuses));
+    pages.put_deliveries(Deliveries::start(
+        broker.clone(),
+        ways,
+        gateway,
+        &signer,
+        statuses,
+    ));
     let serving = be_ready(pages, gateway, config, begun, broker, signer);
     tokio::select! {
         farewell = removed => ServeError::Removed(farewell),

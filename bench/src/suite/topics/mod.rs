@@ -7,10 +7,12 @@ pub(super) mod throughput;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
 use super::Bench;
+use super::backlog::waiting;
 use super::server::Server;
 use super::table::{Figure, ms};
 use crate::http::{self, Connection};
@@ -19,6 +21,12 @@ use crate::template::{queue_arn, topic_arn};
 
 /// Connections that make topics and subscriptions.
 const MAKERS: usize = 64;
+
+/// Deliveries that take longer than this to arrive are lost.
+const ARRIVE_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Between two looks at what has arrived.
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Creates a topic.
 pub(crate) async fn create(endpoint: &str, topic: &str) -> Result<(), String> {
@@ -93,6 +101,30 @@ async fn make(
         made.unwrap_or_else(|_| ended_early()).map_err(in_words)?;
     }
     Ok(())
+}
+
+/// How many messages wait in these queues.
+async fn arrived(node: &Server, queues: &[String]) -> Result<u64, String> {
+    let mut sum = 0;
+    for queue in queues {
+        sum += waiting(node, queue).await?;
+    }
+    Ok(sum)
+}
+
+/// Waits until so many do.
+async fn arrive(node: &Server, queues: &[String], wanted: u64) -> Result<(), String> {
+    let began = Instant::now();
+    loop {
+        let there = arrived(node, queues).await?;
+        if there >= wanted {
+            return Ok(());
+        }
+        if began.elapsed() > ARRIVE_TIMEOUT {
+            return Err(format!("{there} of {wanted} deliveries arrived"));
+        }
+        tokio::time::sleep(LOOK_PAUSE).await;
+    }
 }
 
 /// What stands between these signs in an answer.

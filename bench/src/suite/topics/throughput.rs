@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use super::super::server::Server;
 use super::super::table::{Figure, ms};
 use super::super::throughput::median;
-use super::super::{Bench, backlog, create as create_queue, delete};
-use super::{create, subscribe_raw};
+use super::super::{Bench, create as create_queue, delete};
+use super::{arrive, arrived, create, subscribe_raw};
 use crate::http::Api;
 use crate::load::{Plan, send, steady};
 
@@ -22,11 +22,8 @@ const MESSAGES_QUICK: u64 = 5_000;
 
 const DELIVERIES_PER_S: f64 = 50_000.0;
 
-/// Deliveries that take longer than this to arrive are lost.
-const ARRIVE_TIMEOUT: Duration = Duration::from_secs(120);
-
-/// Between two looks at what has arrived.
-const LOOK_PAUSE: Duration = Duration::from_millis(20);
+/// A load that takes longer than this has failed.
+const PUBLISH_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Deliveries on their way, for the time that they take.
 const WINDOW: usize = 160;
@@ -91,23 +88,14 @@ async fn to_queues(bench: &mut Bench, node: &[Server], queues: &[String]) -> Res
     let plan = Plan {
         api: Api::Sns,
         warmup: Duration::ZERO,
-        duration: ARRIVE_TIMEOUT,
+        duration: PUBLISH_TIMEOUT,
         messages_max: Some(messages),
         ..bench.plan("one node, Publish to ten queues", node, "fan-out")
     };
     let began = Instant::now();
     let report = send::run(&plan).await;
     let wanted = before + report.messages * queues.len() as u64;
-    loop {
-        let there = arrived(&node[0], queues).await?;
-        if there >= wanted {
-            break;
-        }
-        if began.elapsed() > ARRIVE_TIMEOUT {
-            return Err(format!("{there} of {wanted} deliveries arrived"));
-        }
-        tokio::time::sleep(LOOK_PAUSE).await;
-    }
+    arrive(&node[0], queues, wanted).await?;
     let deliveries = report.messages * queues.len() as u64;
     let per_s = deliveries as f64 / began.elapsed().as_secs_f64();
     bench.table.figure(Figure {
@@ -119,14 +107,6 @@ async fn to_queues(bench: &mut Bench, node: &[Server], queues: &[String]) -> Res
     });
     bench.table.load(report);
     Ok(())
-}
-
-async fn arrived(node: &Server, queues: &[String]) -> Result<u64, String> {
-    let mut sum = 0;
-    for queue in queues {
-        sum += backlog::waiting(node, queue).await?;
-    }
-    Ok(sum)
 }
 
 /// While every queue is received from and nothing waits for long.

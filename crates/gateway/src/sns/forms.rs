@@ -21,7 +21,7 @@ pub(super) struct Form<'m> {
     pub(super) is_platforms: bool,
     /// Somebody must know what the document says: the message's id and the topic, at least.
     pub(super) has_notification: bool,
-    /// Somebody gets the document, with its signature.
+    /// A queue gets the document, with its signature: it is the same document for all who receive it.
     pub(super) is_signed: bool,
 }
 

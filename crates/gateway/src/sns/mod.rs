@@ -41,7 +41,7 @@ pub use phones::text_sender;
 pub use platform_store::{
     EndpointNote, PlatformEndpoint, find_platform_endpoint, note_platform_endpoint,
 };
-pub use signer::MessageSigner;
+pub use signer::{MessageSigner, sign_delivered};
 pub use subscription_arn::of as subscription_arn;
 
 use levada_cluster::RouteError;

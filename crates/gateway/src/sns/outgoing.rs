@@ -168,10 +168,13 @@ fn notification(
         ..StoredNotification::default()
     };
     // AWS signs no messages of FIFO topics.
-    if form.is_signed && !topic.is_fifo() && cx.gateway.signer().is_some() {
+    if topic.is_fifo() {
+        return notification;
+    }
+    notification.signature_version = u32::from(version);
+    if form.is_signed && cx.gateway.signer().is_some() {
         let to_sign = notification.string_to_sign(form.text);
         if let Some(signed) = signer::sign(cx.gateway, &notification.base_url, &to_sign, version) {
-            notification.signature_version = u32::from(signed.version);
             notification.signature = signed.signature;
             notification.signing_cert_url = signed.certificate_url;
         }

@@ -134,7 +134,8 @@ fn look(
         };
         let variant = forms.place(recipient.text_for());
         let has_document = !recipient.is_raw();
-        let is_signed = has_document && (is_pushed || forms.signs_for_queues);
+        // What is pushed is signed when it leaves, and not before a publisher is answered.
+        let is_signed = has_document && !is_pushed && forms.signs_for_queues;
         forms.need(variant, is_pushed || has_document, is_signed);
         destinations.push(Destination {
             subscription: number,

@@ -1,6 +1,7 @@
 //! Where signatures come from: the server gives the front a signer, or what topics send is not signed.
 
 use levada_wire::sns::Signature;
+use levada_wire::sqs::StoredMessage;
 
 use crate::front::Gateway;
 
@@ -14,6 +15,21 @@ pub trait MessageSigner: std::fmt::Debug + Send + Sync {
 
     /// The certificate, in PEM form.
     fn certificate_pem(&self) -> String;
+}
+
+/// Signs a published message for whom it is delivered to, if he gets a document that has no signature yet. It takes a processor up
+/// to some milliseconds.
+pub fn sign_delivered(signer: &dyn MessageSigner, message: &mut StoredMessage) {
+    let Some((text, version)) = message.to_sign() else {
+        return;
+    };
+    let Some(notification) = &mut message.notification else {
+        return;
+    };
+    if let Some(signed) = sign_by(signer, &notification.base_url, &text, version) {
+        notification.signature = signed.signature;
+        notification.signing_cert_url = signed.certificate_url;
+    }
 }
 
 /// A signature.
@@ -36,7 +52,10 @@ impl Signed {
 
 /// Signs a text; none where nobody signs.
 pub(super) fn sign(gateway: &Gateway, base_url: &str, text: &str, version: u8) -> Option<Signed> {
-    let signer = gateway.signer()?;
+    sign_by(&**gateway.signer()?, base_url, text, version)
+}
+
+fn sign_by(signer: &dyn MessageSigner, base_url: &str, text: &str, version: u8) -> Option<Signed> {
     Some(Signed {
         version,
         signature: signer.sign(text, version)?,

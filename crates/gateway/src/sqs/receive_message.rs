@@ -11,6 +11,7 @@ use super::context::{Context, arn_of};
 use crate::deduplication::hash;
 use crate::front::Failure;
 use crate::random::Uuid;
+use crate::sns::sign_delivered;
 
 pub(super) async fn call(
     cx: &Context<'_>,
@@ -71,13 +72,19 @@ fn message(
     selection: &Selection,
 ) -> Result<ReceivedMessage, Failure> {
     let record = claimed.record;
-    let stored = StoredMessage::from_payload(record.payload).map_err(|e| {
+    let mut stored = StoredMessage::from_payload(record.payload).map_err(|e| {
         let what = format!(
             "queue {}, position {}: {e}",
             queue.id, claimed.receipt.position
         );
         levada_cluster::RouteError::Unreadable(what)
     })?;
+    // A dead letter of an endpoint that was never reached, or what was published when nobody could sign.
+    if let Some(signer) = cx.gateway.signer()
+        && !cx.gateway.options.topics.queues_unsigned
+    {
+        sign_delivered(&**signer, &mut stored);
+    }
     let dead_letter_source = match record.dead_letter_source {
         0 => None,
         source => cx

@@ -17,6 +17,8 @@ use levada_wire::sns::{
 };
 use levada_wire::sqs::StoredMessage;
 
+use super::signer::Signing;
+
 /// Of mails that ask to confirm.
 const CONFIRMATION_SUBJECT: &str = "AWS Notification - Subscription Confirmation";
 /// Characters of a topic's display name that a text message begins with. As documented.
@@ -51,9 +53,10 @@ pub(super) fn asks_to_confirm(payload: &Bytes) -> bool {
 
 impl Letter {
     /// Makes it ready, or says what is to become of it without an attempt.
-    pub(super) async fn ready(&self, broker: &Broker) -> Result<Ready, Report> {
+    pub(super) async fn ready(&self, broker: &Broker, signing: &Signing) -> Result<Ready, Report> {
         let stored = StoredMessage::from_payload(self.payload.clone());
         let stored = stored.map_err(|error| Report::never(None, error))?;
+        let stored = signing.signed(stored).await;
         let notification = stored.notification.clone();
         let notification = notification
             .ok_or_else(|| Report::never(None, "the message does not say what it is of"))?;

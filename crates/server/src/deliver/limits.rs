@@ -10,3 +10,5 @@ pub(super) const TURN: Duration = Duration::from_secs(10);
 pub(super) const TURN_LOOK: Duration = Duration::from_secs(1);
 /// For how long a worker stays without a message: it remembers how its endpoint does, and how many messages it had this second.
 pub(super) const LINGER: Duration = Duration::from_secs(30);
+/// Of a node's cores, the part that signs at one time: the rest answers requests.
+pub(super) const SIGNING_CORES_DIVISOR: usize = 2;

@@ -47,9 +47,14 @@ impl Deliveries {
         broker: Broker,
         ways: &Ways,
         gateway: &Gateway,
+        signer: &NodeSigner,
         statuses: Arc<Statuses>,
     ) -> Self {
-        let courier = Arc::new(NodeCourier::new(broker.clone(), ways.couriers()));
+        let courier = Arc::new(NodeCourier::new(
+            broker.clone(),
+            ways.couriers(),
+            signer.clone(),
+        ));
         gateway.reach_phones_by(Arc::new(Phones::new(broker.clone(), ways.couriers())));
         let stop = CancellationToken::new();
         let workers = workers::run(broker, courier, statuses, stop.clone());

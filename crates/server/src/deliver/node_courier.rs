@@ -6,17 +6,23 @@ use levada_gateway::{EndpointNote, PlatformEndpoint, note_platform_endpoint};
 use tracing::warn;
 
 use super::letter::Letter;
+use super::signer::{NodeSigner, Signing};
 
 /// This node's couriers, and the way to what they must look up.
 #[derive(Clone)]
 pub(super) struct NodeCourier {
     broker: Broker,
     couriers: Couriers,
+    signing: Signing,
 }
 
 impl NodeCourier {
-    pub(super) fn new(broker: Broker, couriers: Couriers) -> Self {
-        Self { broker, couriers }
+    pub(super) fn new(broker: Broker, couriers: Couriers, signer: NodeSigner) -> Self {
+        Self {
+            broker,
+            couriers,
+            signing: Signing::new(signer),
+        }
     }
 }
 
@@ -24,7 +30,7 @@ impl Courier for NodeCourier {
     type Message = Letter;
 
     async fn deliver(&self, letter: &Letter, standing: Standing) -> Report {
-        match letter.ready(&self.broker).await {
+        match letter.ready(&self.broker, &self.signing).await {
             Ok((outbound, endpoint)) => {
                 attempt(
                     &self.broker,

@@ -4,8 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use levada_delivery::{SignatureVersion, Signer, SigningError};
-use levada_gateway::MessageSigner;
+use levada_gateway::{MessageSigner, sign_delivered};
+use levada_wire::sqs::StoredMessage;
+use tokio::sync::Semaphore;
 use tracing::error;
+
+use super::limits::SIGNING_CORES_DIVISOR;
 
 /// Where the key is, below the data directory.
 const DIRECTORY: &str = "sns";
@@ -53,5 +57,39 @@ impl MessageSigner for NodeSigner {
 
     fn certificate_pem(&self) -> String {
         self.pem()
+    }
+}
+
+/// Signs what leaves this node, beside the threads that answer requests.
+#[derive(Clone, Debug)]
+pub(super) struct Signing {
+    signer: NodeSigner,
+    turns: Arc<Semaphore>,
+}
+
+impl Signing {
+    pub(super) fn new(signer: NodeSigner) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let turns = (cores / SIGNING_CORES_DIVISOR).max(1);
+        Self {
+            signer,
+            turns: Arc::new(Semaphore::new(turns)),
+        }
+    }
+
+    /// The message, signed if its receiver gets a document that is not; without a signature if it cannot be made.
+    pub(super) async fn signed(&self, message: StoredMessage) -> StoredMessage {
+        if message.to_sign().is_none() {
+            return message;
+        }
+        // Nobody closes it.
+        let turn = Arc::clone(&self.turns).acquire_owned().await;
+        let (signer, mut copy) = (self.signer.clone(), message.clone());
+        let signed = tokio::task::spawn_blocking(move || {
+            sign_delivered(&signer, &mut copy);
+            drop(turn);
+            copy
+        });
+        signed.await.unwrap_or(message)
     }
 }

@@ -34,7 +34,7 @@ pub struct StoredNotification {
     /// What links begin with.
     #[prost(string, tag = "5")]
     pub base_url: String,
-    /// 1 or 2; 0: it is not signed.
+    /// 1 or 2; 0: it is not signed. With a version and no signature, whoever delivers it signs it.
     #[prost(uint32, tag = "6")]
     pub signature_version: u32,
     /// In base64.
@@ -75,10 +75,16 @@ impl StoredNotification {
         self.notification(message, &none, None).string_to_sign()
     }
 
+    /// The version by which it is yet to be signed, if it is.
+    pub fn unsigned_version(&self) -> Option<u8> {
+        let version = u8::try_from(self.signature_version).ok()?;
+        (version != 0 && self.signature.is_empty()).then_some(version)
+    }
+
     /// The signature, if it is signed.
     pub fn signature(&self) -> Option<Signature<'_>> {
         let version = u8::try_from(self.signature_version).ok()?;
-        (version != 0).then_some(Signature {
+        (version != 0 && !self.signature.is_empty()).then_some(Signature {
             version,
             signature: &self.signature,
             signing_cert_url: &self.signing_cert_url,
@@ -153,6 +159,14 @@ impl StoredMessage {
 }
 
 impl StoredMessage {
+    /// What is to be signed of a document that its receiver gets, and by which version: none if it gets none, or a signed one.
+    pub fn to_sign(&self) -> Option<(String, u8)> {
+        let notification = self.notification.as_ref()?;
+        let version = notification.unsigned_version()?;
+        let has_document = !self.subscription_arn.is_empty();
+        has_document.then(|| (notification.string_to_sign(text(&self.body)), version))
+    }
+
     /// The attributes as they were sent.
     pub fn attribute_map(&self) -> MessageAttributeMap {
         self.attributes.iter().map(attribute).collect()
@@ -251,6 +265,19 @@ mod tests {
         assert_eq!(body["MessageAttributes"]["kind"]["Value"], "new");
         let unsubscribe = body["UnsubscribeURL"].as_str().unwrap();
         assert!(unsubscribe.ends_with("&SubscriptionArn=arn:of:subscription"));
+    }
+
+    #[test]
+    fn a_document_is_signed_once_and_what_is_raw_never() {
+        let mut document = StoredMessage::from_payload(payload()).unwrap();
+        document.subscription_arn = Bytes::from_static(b"arn:of:subscription");
+        assert!(document.to_sign().is_none(), "it is signed");
+        document.notification.as_mut().unwrap().signature.clear();
+        let (text, version) = document.to_sign().unwrap();
+        assert!(text.starts_with("Message\nhello \"you\"\nMessageId\n"));
+        assert_eq!(version, 2);
+        document.subscription_arn = Bytes::new();
+        assert!(document.to_sign().is_none(), "it is raw");
     }
 
     #[test]

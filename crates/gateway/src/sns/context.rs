@@ -6,7 +6,6 @@ use levada_cluster::{Broker, RouteError, Topic};
 use levada_engine::Subscription;
 use levada_engine::proto::{CatalogRefusal, SubscriptionRow, TopicRow};
 use levada_policy::iam::Outcome;
-use levada_types::AccountId;
 use levada_wire::sns::{SnsError, SubscriptionArn, TopicArn, TopicAttributes, is_shared_action};
 
 use super::{policy, refusal, subscription_arn};
@@ -222,11 +221,6 @@ impl Context<'_> {
     ) -> SnsError {
         SnsError::not_authorized(&self.caller.arn(), action, resource, is_denied)
     }
-}
-
-/// Who an account's caller is. There are no users yet but its root.
-pub(super) fn principal(account: AccountId) -> String {
-    format!("arn:aws:iam::{account}:root")
 }
 
 /// A topic's ARN.

@@ -1,9 +1,9 @@
 //! Principals, actions, resources, effects: "IAM JSON policy elements reference".
 
 use levada_policy::iam::{Outcome, Policy};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::{QUEUE, check, decided};
+use crate::support::{QUEUE, check, decided, policy_of};
 
 #[test]
 fn principals() {

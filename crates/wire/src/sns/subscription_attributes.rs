@@ -286,7 +286,10 @@ impl SubscriptionAttributes {
         default("Endpoint", facts.endpoint.to_owned());
         default("SubscriptionArn", subscription.to_string());
         default("TopicArn", subscription.topic.to_string());
-        default("SubscriptionPrincipal", format!("arn:aws:iam::{owner}:root"));
+        default(
+            "SubscriptionPrincipal",
+            format!("arn:aws:iam::{owner}:root"),
+        );
         if facts.protocol.is_http() {
             let own = self.delivery_policy.clone().unwrap_or_default();
             let effective = EffectiveDeliveryPolicy::of(topic_policy, &own);

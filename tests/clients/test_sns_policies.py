@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import pytest
 from botocore.exceptions import ClientError
 from support.aws import arn_of, attributes, eventually, receive_none, receive_one, refused, sqs_client
+from support.endpoints import HttpEndpoint, confirmed
 from support.nodes import Cluster
 from support.sns import document, follow, sns_client, subscribe, subscription_attributes, topic_attributes
 
@@ -351,21 +352,41 @@ def test_a_dead_letter_queue_is_asked_too(owner, friend, topic, friends, own):
     assert receive_one(sqs, url)["Body"] == "open"
 
 
+def metric(broker, name):
+    """The sum of a metric over the nodes."""
+    pages = [follow(f"{endpoint}/metrics") for endpoint in broker.endpoints]
+    lines = [line for page in pages for line in page.splitlines() if line.startswith(f"{name} ")]
+    return sum(int(line.rpartition(" ")[2]) for line in lines)
+
+
+def test_what_an_endpoint_refuses_is_buried_where_it_may_be(broker, owner, topic, friends):
+    """What is delivered by HTTP goes by another way to its dead letters, and is asked about all the same."""
+    sqs, url = friends
+    given_up = 'levada_deliveries_total{protocol="http",result="given_up"}'
+    other = owner.create_topic(Name=f"t-{uuid.uuid4().hex[:20]}")["TopicArn"]
+    let_in(sqs, url, other)
+    before = metric(broker, given_up)
+    with HttpEndpoint(lambda a: 200 if a.kind != "Notification" else 403) as endpoint:
+        redrive = json.dumps({"deadLetterTargetArn": arn_of(sqs, url)})
+        for one in (topic, other):
+            confirmed(owner, one, "http", endpoint.url, endpoint, RedrivePolicy=redrive)
+            owner.publish(TopicArn=one, Message=f"of {one}")
+            assert endpoint.next().document["TopicArn"] == one
+        eventually(lambda: metric(broker, given_up) >= before + 2, timeout_s=30)
+        assert document(receive_one(sqs, url, wait_s=20))["TopicArn"] == other
+        receive_none(sqs, url)
+    owner.delete_topic(TopicArn=other)
+
+
 def test_what_is_refused_is_counted(broker, owner, friend, topic, friends):
     sqs, url = friends
     put_policy(owner, topic, {"Action": "SNS:Subscribe"})
     subscribe(friend, topic, arn_of(sqs, url), **RAW)
-
-    def refused_so_far():
-        name = "levada_topic_copies_refused_total "
-        pages = [follow(f"{endpoint}/metrics") for endpoint in broker.endpoints]
-        return sum(int(line[len(name) :]) for page in pages for line in page.splitlines() if line.startswith(name))
-
-    before = refused_so_far()
+    name = "levada_topic_copies_refused_total"
+    before = metric(broker, name)
     for _ in range(3):
         owner.publish(TopicArn=topic, Message="x")
-    # Other tests may run at the same time.
-    assert refused_so_far() >= before + 3
+    assert metric(broker, name) == before + 3
 
 
 def test_into_a_queue_of_another_region(endpoints, owner, topic):

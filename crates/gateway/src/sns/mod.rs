@@ -19,6 +19,7 @@ mod options;
 mod outgoing;
 mod phone_courier;
 mod phones;
+mod platform_events;
 mod platform_store;
 mod platforms;
 mod policy;

@@ -75,7 +75,45 @@ def test_the_handshake_the_messages_and_the_end(sns, other_sns, topic, endpoint_
     assert "<UnsubscribeResponse" in follow(told["UnsubscribeURL"])
     with refused("NotFound", status=404):
         sns.get_subscription_attributes(SubscriptionArn=arn)
+    ended = endpoint_there.next()
+    assert ended.kind == "UnsubscribeConfirmation"
+    assert ended.headers["x-amz-sns-subscription-arn"] == arn
+    said = ended.document
+    assert (said["Type"], said["TopicArn"]) == ("UnsubscribeConfirmation", topic)
+    assert said["Message"].startswith(f"You have chosen to deactivate subscription {arn}.")
+    validator().validate_message(said)
+
+
+def test_an_endpoint_subscribes_again_by_the_link(sns, other_sns, topic, endpoint_there):
+    """With the attributes that it had. Nothing is sent to it in between."""
+    arn = confirmed(sns, topic, "http", endpoint_there.url, endpoint_there, FilterPolicy='{"kind": ["new"]}')
+    kind = {"kind": {"DataType": "String", "StringValue": "new"}}
+    sns.publish(TopicArn=topic, Message="before", MessageAttributes=kind)
+    follow(endpoint_there.next().document["UnsubscribeURL"])
+    said = endpoint_there.next().document
+    other_sns.publish(TopicArn=topic, Message="between", MessageAttributes=kind)
+    again = re.search(r"<SubscriptionArn>(.*)</SubscriptionArn>", follow(said["SubscribeURL"])).group(1)
+    assert again.startswith(f"{topic}:") and again != arn
+    assert subscription_attributes(sns, again)["FilterPolicy"] == '{"kind": ["new"]}'
+    for message, attributes in [("of another kind", {}), ("after", kind)]:
+        other_sns.publish(TopicArn=topic, Message=message, MessageAttributes=attributes)
+    assert endpoint_there.next().document["Message"] == "after"
     assert endpoint_there.nothing_came()
+
+
+def test_who_is_told_of_an_end(sns, topic, endpoint_there):
+    """Nobody whose subscription its owner ends, nor one that its owner confirmed. Other attributes may be asked for afterwards."""
+    arn = confirmed(sns, topic, "http", endpoint_there.url, endpoint_there)
+    sns.unsubscribe(SubscriptionArn=arn)
+    assert topic_attributes(sns, topic)["SubscriptionsPending"] == "0"
+    confirmed(sns, topic, "http", endpoint_there.url, endpoint_there)
+    sns.publish(TopicArn=topic, Message="m")
+    follow(endpoint_there.next().document["UnsubscribeURL"])
+    assert endpoint_there.next().kind == "UnsubscribeConfirmation"
+    assert topic_attributes(sns, topic)["SubscriptionsPending"] == "1"
+    confirmed(sns, topic, "http", endpoint_there.url, endpoint_there, RawMessageDelivery="true")
+    sns.publish(TopicArn=topic, Message="raw")
+    assert endpoint_there.next().body == "raw"
 
 
 def test_a_token_confirms_by_the_action(sns, other_sns, topic, endpoint_there):

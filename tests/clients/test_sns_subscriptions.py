@@ -113,10 +113,22 @@ def test_a_topics_subscriptions_go_with_it(sns, other_sns, sqs, make_topic, queu
     eventually(lambda: arn not in json.dumps(sns.list_subscriptions()))
 
 
+def open_queue(endpoint):
+    """A queue of another account that lets all topics in, and a client for it."""
+    owner = sqs_client(endpoint, access_key="222222222222")
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": "*",
+    }
+    policy = json.dumps({"Statement": statement})
+    return owner, owner.create_queue(QueueName=f"q-{uuid.uuid4().hex}", Attributes={"Policy": policy})["QueueUrl"]
+
+
 def test_a_strangers_queue_confirms_by_its_token(endpoint, sns, other_sns, topic):
     """Only who reads the queue has the token."""
-    owner = sqs_client(endpoint, access_key="222222222222")
-    url = owner.create_queue(QueueName=f"q-{uuid.uuid4().hex}")["QueueUrl"]
+    owner, url = open_queue(endpoint)
     queue = attributes(owner, url, "QueueArn")["QueueArn"]
     assert subscribe(sns, topic, queue) == "pending confirmation"
     arn = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue, ReturnSubscriptionArn=True)["SubscriptionArn"]
@@ -145,8 +157,7 @@ def test_a_strangers_queue_confirms_by_its_token(endpoint, sns, other_sns, topic
 
 
 def test_the_link_of_a_confirmation_confirms(endpoint, sns, topic):
-    owner = sqs_client(endpoint, access_key="222222222222")
-    url = owner.create_queue(QueueName=f"q-{uuid.uuid4().hex}")["QueueUrl"]
+    owner, url = open_queue(endpoint)
     subscribe(sns, topic, attributes(owner, url, "QueueArn")["QueueArn"])
     asked = document(receive_one(owner, url))
     assert "<ConfirmSubscriptionResponse" in follow(asked["SubscribeURL"])

@@ -6,7 +6,7 @@ import re
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from support.aws import arn_of, eventually, receive_one, refused, sqs_client
+from support.aws import arn_of, eventually, receive_all, receive_none, receive_one, refused, sqs_client
 from support.endpoints import HttpEndpoint, MailServer, links, text_of
 from support.nodes import Cluster
 from support.sns import document, follow, sns_client, subscription_attributes, topic_attributes
@@ -268,6 +268,52 @@ def test_an_app_that_is_gone_is_switched_off(outside, sns, account):
     sns.delete_endpoint(EndpointArn=phone)
     with refused("InvalidParameter", "no such endpoint"):
         sns.subscribe(TopicArn=topic, Protocol="application", Endpoint=phone)
+
+
+def test_events_of_a_platforms_endpoints(outside, sns, sqs, account):
+    """Each is told to the topic that the application names: created, updated, failed and updated for that, deleted."""
+    topic = sns.create_topic(Name="events")["TopicArn"]
+    queue = sqs.create_queue(QueueName="events")["QueueUrl"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn_of(sqs, queue))
+    kinds = ("EventEndpointCreated", "EventEndpointDeleted", "EventEndpointUpdated", "EventDeliveryFailure")
+    attributes = {"PlatformCredential": account, **dict.fromkeys(kinds, topic)}
+    app = sns.create_platform_application(Name="told", Platform="GCM", Attributes=attributes)["PlatformApplicationArn"]
+    phone = None
+
+    def told(*wanted):
+        """So many events, of these kinds in any order: a queue need not keep it."""
+        events = {}
+        for message in receive_all(sqs, queue, len(wanted), timeout_s=20):
+            said = document(message)
+            event = json.loads(said["Message"])
+            assert said["Subject"] == f"{event['EventType']} event for app told (GCM)"
+            assert (event["EndpointArn"], event["Resource"], event["Service"]) == (phone, app, "SNS")
+            events[event["EventType"]] = event
+        assert sorted(events) == sorted(wanted)
+        return events
+
+    phone = sns.create_platform_endpoint(PlatformApplicationArn=app, Token="gone")["EndpointArn"]
+    told("EndpointCreated")
+    # It is there, and as it was.
+    assert sns.create_platform_endpoint(PlatformApplicationArn=app, Token="gone")["EndpointArn"] == phone
+    sns.set_endpoint_attributes(EndpointArn=phone, Attributes={"Token": "gone"})
+    sns.set_endpoint_attributes(EndpointArn=phone, Attributes={"CustomUserData": "ann"})
+    told("EndpointUpdated")
+    with refused("EndpointDisabled"):
+        sns.publish(TargetArn=phone, Message="x")
+    failure = told("DeliveryFailure", "EndpointUpdated")["DeliveryFailure"]
+    assert (failure["FailureType"], failure["DeliveryAttempts"]) == ("InvalidPlatformToken", 1)
+    with refused("EndpointDisabled"):
+        sns.publish(TargetArn=phone, Message="x")
+    assert told("DeliveryFailure")["DeliveryFailure"]["FailureType"] == "EndpointDisabled"
+    sns.delete_endpoint(EndpointArn=phone)
+    sns.delete_endpoint(EndpointArn=phone)
+    told("EndpointDeleted")
+    # A topic that is gone keeps nobody from anything, and no event is left over.
+    sns.delete_topic(TopicArn=topic)
+    phone = sns.create_platform_endpoint(PlatformApplicationArn=app, Token="again")["EndpointArn"]
+    receive_none(sqs, queue)
+    sns.delete_platform_application(PlatformApplicationArn=app)
 
 
 def test_what_is_not_configured_says_so(endpoint):

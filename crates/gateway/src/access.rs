@@ -3,35 +3,102 @@
 //! The owner's account may do everything with what it owns, and its policy is not asked: there are no users in it yet to whom
 //! the policy could say something else. So a policy is read only when somebody else calls, and costs nothing until then.
 
+use levada_cluster::{Queue, Topic};
 use levada_policy::iam::{self, Outcome, Policy};
 use levada_types::AccountId;
 
 use crate::caller::Caller;
 use crate::clock;
 
+/// Who sends what topics send. Source: SNS's guide, "Subscribing an Amazon SQS queue to an Amazon SNS topic".
+const TOPICS: &str = "sns.amazonaws.com";
+/// The keys by which what is allowed now may be denied later, though nothing has changed.
+const TIMES: [&str; 2] = ["aws:currenttime", "aws:epochtime"];
+
+/// What is asked for, and of what.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    /// As `sqs:SendMessage`.
+    pub(crate) action: &'a str,
+    /// An ARN.
+    pub(crate) resource: &'a str,
+    /// Whose it is.
+    pub(crate) owner: AccountId,
+    /// What conditions can look at that only this action has.
+    pub(crate) keys: &'a [(&'a str, &'a str)],
+}
+
 /// What the policy of something says to a caller of another account. None at all says nothing, and so does one that is not
 /// understood: what it can't be read to allow stays closed.
-pub(crate) fn decide(
-    policy: Option<&str>,
-    caller: &Caller,
-    action: &str,
-    resource: &str,
-    owner: AccountId,
-) -> Outcome {
+pub(crate) fn decide(policy: Option<&str>, caller: &Caller, asked: Asked<'_>) -> Outcome {
     let Some(policy) = policy.and_then(|text| Policy::parse(text).ok()) else {
         return Outcome::NoMatch;
     };
     let (account, arn) = (caller.account.to_string(), caller.arn());
+    let mut context = context_of(caller, asked.owner);
+    for (key, value) in asked.keys {
+        context.insert(key, *value);
+    }
     let request = iam::Request {
         caller: iam::Caller::Aws {
             account: &account,
             names: &[&arn],
         },
-        action,
-        resource,
-        context: &context_of(caller, owner),
+        action: asked.action,
+        resource: asked.resource,
+        context: &context,
     };
     policy.evaluate(&request).outcome
+}
+
+/// What the policy of a queue of another account says to a topic that sends to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    pub(crate) allows: bool,
+    /// It may be another one later, though neither queue nor topic has changed.
+    pub(crate) is_for_now: bool,
+}
+
+/// Whether a topic may send to a queue. Between what one account owns, nobody is asked.
+pub(crate) fn topic_may_send(topic: &Topic, topic_arn: &str, queue: &Queue) -> Verdict {
+    let always = |allows| Verdict {
+        allows,
+        is_for_now: false,
+    };
+    if topic.account == queue.account {
+        return always(true);
+    }
+    let policy = queue.attributes.get("Policy");
+    let Some(policy) = policy.and_then(|text| Policy::parse(text).ok()) else {
+        return always(false);
+    };
+    let (region, account, name) = (&queue.region, queue.account, &queue.name);
+    let request = iam::Request {
+        caller: iam::Caller::Service(TOPICS),
+        action: "sqs:SendMessage",
+        resource: &format!("arn:aws:sqs:{region}:{account}:{name}"),
+        context: &context_of_topic(topic, topic_arn, queue),
+    };
+    Verdict {
+        allows: policy.evaluate(&request).outcome == Outcome::Allow,
+        is_for_now: TIMES.iter().any(|key| policy.looks_at(key)),
+    }
+}
+
+/// The same of what a topic sends. Services speak TLS to each other.
+fn context_of_topic(topic: &Topic, topic_arn: &str, queue: &Queue) -> iam::Context {
+    let mut context = iam::Context::new();
+    context.insert("aws:PrincipalIsAWSService", "true");
+    context.insert("aws:PrincipalServiceName", TOPICS);
+    context.insert("aws:RequestedRegion", queue.region.as_str());
+    context.insert("aws:ResourceAccount", queue.account.to_string());
+    context.insert("aws:SecureTransport", "true");
+    context.insert("aws:SourceAccount", topic.account.to_string());
+    context.insert("aws:SourceArn", topic_arn);
+    context.insert("aws:SourceOwner", topic.account.to_string());
+    context.insert("aws:ViaAWSService", "false");
+    context.insert_now(clock::now_ms());
+    context
 }
 
 /// What conditions can look at. Source: "AWS global condition context keys". docs/policies.md lists them.
@@ -63,7 +130,13 @@ mod tests {
         let account = AccountId::from_number(caller).unwrap();
         let caller = Caller::internal(account, levada_types::Region::us_east_1());
         let owner = AccountId::from_number(111_111_111_111).unwrap();
-        decide(policy, &caller, "sqs:SendMessage", QUEUE, owner)
+        let asked = Asked {
+            action: "sqs:SendMessage",
+            resource: QUEUE,
+            owner,
+            keys: &[("sns:Protocol", "sqs")],
+        };
+        decide(policy, &caller, asked)
     }
 
     #[test]
@@ -115,6 +188,8 @@ mod tests {
                 r#"{"DateLessThan": {"aws:CurrentTime": "2025-01-01T00:00:00Z"}}"#,
                 false,
             ),
+            (r#"{"StringEquals": {"SNS:Protocol": "sqs"}}"#, true),
+            (r#"{"StringEquals": {"sns:Protocol": "http"}}"#, false),
             // Of a request that nobody sends for somebody else, nothing is known of where it began.
             (r#"{"Null": {"aws:SourceArn": "true"}}"#, true),
         ] {

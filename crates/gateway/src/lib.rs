@@ -43,7 +43,7 @@ pub use operate::AdminCallers;
 pub use sns::{
     EndpointNote, MessageSigner, PhoneCourier, PhoneMessage, PlatformEndpoint, PushOutcome,
     TopicOptions, find_platform_endpoint, note_platform_endpoint, publish_certificate,
-    sign_delivered, subscription_arn, text_sender,
+    sign_delivered, subscription_arn, text_sender, topic_may_send,
 };
 pub use sqs::{EnsureQueueError, QueueDeclaration, shown_message};
 pub use tls::{Tls, TlsError, Validity};

@@ -89,6 +89,7 @@ pub struct RequestMetrics {
     connections_refused: AtomicU64,
     connections_overdue: AtomicU64,
     handshakes_failed: AtomicU64,
+    refused_by_queues: AtomicU64,
     reported: ReportedMetrics,
 }
 
@@ -100,6 +101,7 @@ impl Default for RequestMetrics {
             connections_refused: AtomicU64::new(0),
             connections_overdue: AtomicU64::new(0),
             handshakes_failed: AtomicU64::new(0),
+            refused_by_queues: AtomicU64::new(0),
             reported: ReportedMetrics::default(),
         }
     }
@@ -196,6 +198,16 @@ impl RequestMetrics {
     /// TLS handshakes that failed or took too long since the start.
     pub fn handshakes_failed(&self) -> u64 {
         self.handshakes_failed.load(Ordering::Relaxed)
+    }
+
+    /// So many copies of what was published were not let in by the policies of queues.
+    pub(crate) fn count_refused_by_queues(&self, copies: u64) {
+        self.refused_by_queues.fetch_add(copies, Ordering::Relaxed);
+    }
+
+    /// Copies of what was published that the policies of queues of other accounts did not let in, since the start.
+    pub fn refused_by_queues(&self) -> u64 {
+        self.refused_by_queues.load(Ordering::Relaxed)
     }
 
     /// Where what client libraries report is kept.

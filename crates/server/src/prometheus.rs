@@ -49,6 +49,12 @@ pub(crate) fn page(
     write_requests(&mut page, requests);
     write_reported(&mut page, requests);
     write_deliveries(&mut page, deliveries);
+    page.single(
+        "levada_topic_copies_refused_total",
+        "counter",
+        "Copies of what was published that policies of queues of other accounts did not let in",
+        requests.refused_by_queues(),
+    );
     if let Some(node) = node {
         write_queues(&mut page, node);
         write_stream_queues(&mut page, node);

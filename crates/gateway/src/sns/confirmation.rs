@@ -1,5 +1,6 @@
-//! What an endpoint is sent, or a queue of another account, so that whoever reads it can confirm its subscription. It waits in a
-//! queue as messages do: so a node that dies takes none with it, and an endpoint that fails is asked again by its policy.
+//! What an endpoint is sent, or a queue of another account, so that whoever reads it can confirm its subscription, or subscribe it
+//! again. It waits in a queue as messages do: so a node that dies takes none with it, and an endpoint that fails is asked again by its
+//! policy.
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use levada_wire::sns::{
 use levada_wire::sqs::StoredMessage;
 
 use super::context::{Context, arn_of, attributes_of};
+use super::crossing::topic_may_send;
 use super::{SENDER_ID, signer, subscription_arn};
 use crate::clock;
 use crate::deduplication::hash;
@@ -36,16 +38,40 @@ pub(super) async fn ask(
     topic: &Topic,
     row: &SubscriptionRow,
 ) -> Result<(), Failure> {
-    let Some(queue) = queue_of(cx, row).await? else {
+    send(cx, topic, row, None).await
+}
+
+/// Tells whoever is at an endpoint that its subscription, which had this ARN, was ended. Confirming `row` subscribes it again.
+pub(super) async fn tell_of_end(
+    cx: &Context<'_>,
+    topic: &Topic,
+    row: &SubscriptionRow,
+    ended_arn: &str,
+) -> Result<(), Failure> {
+    send(cx, topic, row, Some(ended_arn)).await
+}
+
+async fn send(
+    cx: &Context<'_>,
+    topic: &Topic,
+    row: &SubscriptionRow,
+    ended_arn: Option<&str>,
+) -> Result<(), Failure> {
+    let Some(queue) = queue_of(cx, topic, row).await? else {
         return Ok(());
     };
     let id = Uuid::random().text();
+    let own_arn = subscription_arn::written(topic, row.subscription, row.created_at);
     let confirmation = Confirmation {
-        kind: ConfirmationKind::Subscription,
+        kind: if ended_arn.is_some() {
+            ConfirmationKind::Unsubscribe
+        } else {
+            ConfirmationKind::Subscription
+        },
         message_id: id.as_str(),
         token: &token_text(&row.token),
         topic_arn: &arn_of(topic),
-        subscription_arn: &subscription_arn::written(topic, row.subscription, row.created_at),
+        subscription_arn: ended_arn.unwrap_or(&own_arn),
         time: Timestamp::from_millis(clock::now_ms()),
     };
     let base_url = cx.caller.base_url(&cx.gateway.options);
@@ -62,6 +88,7 @@ pub(super) async fn ask(
         time_ms: confirmation.time.as_millis(),
         subscribe_url: confirmation.subscribe_url(&base_url),
         base_url,
+        ended_subscription_arn: ended_arn.unwrap_or_default().to_owned(),
         ..StoredNotification::default()
     });
     let text = String::from_utf8(body).unwrap_or_default();
@@ -71,19 +98,27 @@ pub(super) async fn ask(
 }
 
 /// What a request to confirm is put into: the queue that was subscribed, or the subscription's delivery queue. A queue that is
-/// not there is as one whose owner does not answer.
+/// not there, or that does not let the topic in, is as one whose owner does not answer. This node has just caught up.
 async fn queue_of(
     cx: &Context<'_>,
+    topic: &Topic,
     row: &SubscriptionRow,
 ) -> Result<Option<Arc<Queue>>, RouteError> {
     if row.queue == 0 {
         let Ok(arn) = row.endpoint.parse::<QueueArn>() else {
             return Ok(None);
         };
-        return cx
+        let found = cx
             .broker
             .find_queue(arn.account, &arn.region, &arn.name)
-            .await;
+            .await?;
+        let is_closed = found
+            .as_ref()
+            .is_some_and(|queue| !topic_may_send(topic, queue));
+        cx.gateway
+            .metrics()
+            .count_refused_by_queues(u64::from(is_closed));
+        return Ok(found.filter(|_| !is_closed));
     }
     if let Some(queue) = cx.broker.queue(QueueId(row.queue)) {
         return Ok(Some(queue));

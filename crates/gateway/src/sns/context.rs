@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use levada_cluster::{Broker, Topic};
+use levada_cluster::{Broker, RouteError, Topic};
 use levada_engine::Subscription;
 use levada_engine::proto::{CatalogRefusal, SubscriptionRow, TopicRow};
-use levada_types::AccountId;
-use levada_wire::sns::{SnsError, SubscriptionArn, TopicArn, TopicAttributes};
+use levada_policy::iam::Outcome;
+use levada_wire::sns::{SnsError, SubscriptionArn, TopicArn, TopicAttributes, is_shared_action};
 
-use super::{refusal, subscription_arn};
+use super::{policy, refusal, subscription_arn};
+use crate::access;
 use crate::caller::Caller;
 use crate::front::{Failure, Gateway};
 use crate::limits::CHANGE_ATTEMPTS_MAX;
@@ -24,15 +25,78 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// A topic of the caller's. Those of other accounts are closed until policies are obeyed.
+    /// A topic, if the caller's account owns it or the topic's policy lets the caller do this to it.
     pub(super) async fn topic(&self, arn: &TopicArn, action: &str) -> Result<Arc<Topic>, Failure> {
-        if arn.account != self.caller.account {
-            return Err(self.not_authorized(action, arn).into());
-        }
+        self.topic_for(arn, action, &[]).await
+    }
+
+    /// The same, where conditions can look at more than of any request.
+    pub(super) async fn topic_for(
+        &self,
+        arn: &TopicArn,
+        action: &str,
+        keys: &[(&str, &str)],
+    ) -> Result<Arc<Topic>, Failure> {
         if arn.region != self.caller.region {
             return Err(SnsError::invalid_parameter("TopicArn").into());
         }
-        self.topic_of(arn).await
+        if arn.account == self.caller.account {
+            return self.topic_of(arn).await;
+        }
+        // Put aside, or every call would hold room for it.
+        Box::pin(self.topic_of_another(arn, action, keys)).await
+    }
+
+    /// A topic of another account. Whether it is there is told to nobody to whom its policy does not open it.
+    async fn topic_of_another(
+        &self,
+        arn: &TopicArn,
+        action: &str,
+        keys: &[(&str, &str)],
+    ) -> Result<Arc<Topic>, Failure> {
+        if !is_shared_action(action) {
+            return Err(self.not_authorized(action, arn).into());
+        }
+        let mut judged = self.judge(arn, action, keys).await?;
+        if judged.is_err() {
+            // What was allowed through another node can be done at once through this one.
+            self.broker.catch_up_catalog().await?;
+            judged = self.judge(arn, action, keys).await?;
+        }
+        judged.map_err(|outcome| self.refused(action, arn, outcome == Outcome::Deny).into())
+    }
+
+    /// The topic if its policy allows this by this node's copy of the catalog, and otherwise what the policy says.
+    async fn judge(
+        &self,
+        arn: &TopicArn,
+        action: &str,
+        keys: &[(&str, &str)],
+    ) -> Result<Result<Arc<Topic>, Outcome>, RouteError> {
+        let (region, name) = (&arn.region, arn.name.as_str());
+        let found = self.broker.find_topic(arn.account, region, name).await?;
+        let Some(topic) = found else {
+            return Ok(Err(Outcome::NoMatch));
+        };
+        Ok(match self.policy_says(&topic, action, keys) {
+            Outcome::Allow => Ok(topic),
+            other => Err(other),
+        })
+    }
+
+    fn policy_says(&self, topic: &Topic, action: &str, keys: &[(&str, &str)]) -> Outcome {
+        let caller = self.caller.account.to_string();
+        // The account that a request comes from: by it the policy of a new topic is its owner's alone.
+        let mut all = vec![("aws:SourceOwner", caller.as_str())];
+        all.extend_from_slice(keys);
+        let asked = access::Asked {
+            action: &format!("SNS:{action}"),
+            resource: &arn_of(topic),
+            owner: topic.account,
+            keys: &all,
+        };
+        let policy = topic.row.attributes.get(policy::ATTRIBUTE);
+        access::decide(policy.map(String::as_str), self.caller, asked)
     }
 
     /// The same, as current as the catalog's leader has it: for what shows a topic or changes it.
@@ -146,15 +210,17 @@ impl Context<'_> {
         action: &str,
         resource: &impl std::fmt::Display,
     ) -> SnsError {
-        let resource =
-            format!("{resource} because no resource-based policy allows the SNS:{action} action");
-        SnsError::not_authorized(&principal(self.caller.account), action, &resource)
+        self.refused(action, resource, false)
     }
-}
 
-/// Who an account's caller is. There are no users yet but its root.
-pub(super) fn principal(account: AccountId) -> String {
-    format!("arn:aws:iam::{account}:root")
+    fn refused(
+        &self,
+        action: &str,
+        resource: &impl std::fmt::Display,
+        is_denied: bool,
+    ) -> SnsError {
+        SnsError::not_authorized(&self.caller.arn(), action, resource, is_denied)
+    }
 }
 
 /// A topic's ARN.

@@ -8,7 +8,7 @@ use levada_engine::proto::{CatalogRefusal, TopicRow};
 use levada_wire::sns::{CreateTopicRequest, CreateTopicResponse, SnsError, TopicArn};
 
 use super::context::{Context, DATA_PROTECTION, arn_of, attributes_of};
-use super::refusal;
+use super::{policy, refusal};
 use crate::front::Failure;
 use crate::limits::CHANGE_ATTEMPTS_MAX;
 
@@ -16,6 +16,8 @@ pub(super) async fn call(
     cx: &Context<'_>,
     request: CreateTopicRequest,
 ) -> Result<CreateTopicResponse, Failure> {
+    let wanted = request.topic_attributes()?;
+    policy::check(wanted.policy()).map_err(|why| SnsError::invalid_because("Attributes", why))?;
     let topic = create(cx, &request).await?;
     Ok(CreateTopicResponse {
         topic_arn: arn_of(&topic),

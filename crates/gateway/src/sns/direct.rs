@@ -9,6 +9,7 @@ use levada_wire::sns::{
 use super::context::Context;
 use super::phone_courier::{PhoneMessage, PushOutcome};
 use super::phones;
+use super::platform_events::{Event, PushFailure, tell};
 use super::platform_store::find_platform_endpoint;
 use crate::clock;
 use crate::front::Failure;
@@ -34,7 +35,7 @@ pub(super) async fn to_number(
         message: texts.for_key("sms").to_owned(),
         sender: sender.await?,
     };
-    bring(cx, message, Uuid::random(), "PhoneNumber").await
+    answer(bring(cx, message).await?, Uuid::random(), "PhoneNumber")
 }
 
 /// Publishes to an app on a phone.
@@ -49,33 +50,51 @@ pub(super) async fn to_endpoint(
     }
     let found = find_platform_endpoint(cx.broker, arn).await?;
     let endpoint = found.ok_or_else(SnsError::no_endpoint_for_target)?;
+    let application = endpoint.application.clone();
+    let id = Uuid::random();
+    let id_text = id.text().to_string();
+    let failed = |why| Event::Failed {
+        message_id: &id_text,
+        why,
+    };
     if !endpoint.is_enabled {
+        tell(cx, &application, arn, failed(PushFailure::Disabled)).await;
         return Err(SnsError::endpoint_disabled().into());
     }
     let outgoing = request.outgoing();
     let texts = outgoing.messages()?;
     let (message, is_platforms) = texts.for_platform(&of.platform);
-    let id = Uuid::random();
     let message = PhoneMessage::App {
         message: message.to_owned(),
         is_platforms,
         attributes: outgoing.attributes.clone(),
-        message_id: id.text().to_string(),
+        message_id: id_text.clone(),
         time: Timestamp::from_millis(clock::now_ms()),
         endpoint: Box::new(endpoint),
     };
-    bring(cx, message, id, "TargetArn").await
+    let outcome = bring(cx, message).await?;
+    match &outcome {
+        PushOutcome::Disabled => {
+            // It was switched off for that.
+            tell(cx, &application, arn, failed(PushFailure::Gone)).await;
+            tell(cx, &application, arn, Event::Updated).await;
+        }
+        PushOutcome::Refused(why) => {
+            tell(cx, &application, arn, failed(PushFailure::Refused(why))).await;
+        }
+        PushOutcome::Taken | PushOutcome::NotNow(_) => {}
+    }
+    answer(outcome, id, "TargetArn")
 }
 
-async fn bring(
-    cx: &Context<'_>,
-    message: PhoneMessage,
-    id: Uuid,
-    parameter: &str,
-) -> Result<PublishResponse, Failure> {
+async fn bring(cx: &Context<'_>, message: PhoneMessage) -> Result<PushOutcome, Failure> {
     let courier = cx.gateway.phones();
     let courier = courier.ok_or(levada_cluster::RouteError::Unavailable)?;
-    match courier.bring(message).await {
+    Ok(courier.bring(message).await)
+}
+
+fn answer(outcome: PushOutcome, id: Uuid, parameter: &str) -> Result<PublishResponse, Failure> {
+    match outcome {
         PushOutcome::Taken => Ok(PublishResponse {
             message_id: id.text().to_string(),
             sequence_number: None,

@@ -6,6 +6,7 @@ mod confirm_subscription;
 mod confirmation;
 mod context;
 mod create_topic;
+mod crossing;
 mod data_protection;
 mod delete_topic;
 mod direct;
@@ -16,11 +17,12 @@ mod list_subscriptions;
 mod list_topics;
 mod options;
 mod outgoing;
-mod permissions;
 mod phone_courier;
 mod phones;
+mod platform_events;
 mod platform_store;
 mod platforms;
+mod policy;
 mod publish;
 mod publish_batch;
 mod recipients;
@@ -35,6 +37,7 @@ mod unsubscribe;
 
 pub(crate) use certificates::certificate_page;
 pub use certificates::publish_certificate;
+pub use crossing::topic_may_send;
 pub use options::TopicOptions;
 pub use phone_courier::{PhoneCourier, PhoneMessage, PushOutcome};
 pub use phones::text_sender;
@@ -97,7 +100,7 @@ macro_rules! answer {
 
 async fn seldom(cx: &Context<'_>, request: Request) -> Result<Response, Failure> {
     Ok(answer!(cx, request, {
-        AddPermission => permissions::add,
+        AddPermission => policy::add,
         CheckIfPhoneNumberIsOptedOut => phones::check_opted_out,
         ConfirmSubscription => confirm_subscription::call,
         CreatePlatformApplication => platforms::create,
@@ -126,7 +129,7 @@ async fn seldom(cx: &Context<'_>, request: Request) -> Result<Response, Failure>
         ListTopics => list_topics::call,
         OptInPhoneNumber => phones::opt_in,
         PutDataProtectionPolicy => data_protection::put,
-        RemovePermission => permissions::remove,
+        RemovePermission => policy::remove,
         SetEndpointAttributes => platforms::set_endpoint,
         SetPlatformApplicationAttributes => platforms::set,
         SetSMSAttributes => phones::set_attributes,

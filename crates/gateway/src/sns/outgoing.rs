@@ -88,7 +88,7 @@ pub(super) async fn publish(
             PublishError::Route(RouteError::NoSuchTopic) => {
                 // Another one may have its name by now.
                 cx.broker.catch_up_catalog().await?;
-                let now = cx.topic_of(arn).await?;
+                let now = cx.topic(arn, "Publish").await?;
                 if now.row.topic == topic.row.topic {
                     return Err(SnsError::topic_does_not_exist().into());
                 }
@@ -113,7 +113,8 @@ async fn addressed(
     let signs_for_queues = !cx.gateway.options.topics.queues_unsigned;
     let mut forms = Forms::new(&message.texts, archives, signs_for_queues);
     let attributes = message.outgoing.attributes.len();
-    let destinations = recipients::of(cx.broker, audience, attributes, &mut forms).await?;
+    let metrics = cx.gateway.metrics();
+    let destinations = recipients::of(cx.broker, metrics, audience, attributes, &mut forms).await?;
     let version = of_topic.signature_version();
     let forms = forms.all.iter();
     Ok(Outgoing {

@@ -107,7 +107,7 @@ pub(super) async fn set_attributes(
     };
     for _ in 0..CHANGE_ATTEMPTS_MAX {
         match platform_store::change(cx.broker, KIND, &name, edit).await? {
-            Changed::Done => return Ok(Empty {}),
+            Changed::Done | Changed::Same => return Ok(Empty {}),
             Changed::Full => break,
             Changed::NotThere => {
                 let none = platform_store::written(&Attributes::new());

@@ -100,6 +100,8 @@ async fn get(broker: &Broker, kind: &str, name: &str) -> Result<Option<Attribute
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Changed {
     Done,
+    /// It was so already.
+    Same,
     /// There is nothing of that name.
     NotThere,
     /// There is no more room, or it is too large.
@@ -121,7 +123,7 @@ pub(super) async fn change(
         edit(&mut attributes);
         let after = written(&attributes);
         if after == before {
-            return Ok(Changed::Done);
+            return Ok(Changed::Same);
         }
         let put = broker
             .shelf_put(kind, name, after, &Before::Value(before))

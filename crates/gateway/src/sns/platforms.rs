@@ -16,6 +16,7 @@ use levada_wire::sns::{
 };
 
 use super::context::Context;
+use super::platform_events::{self, Event};
 use super::platform_store::{
     self as store, Attributes, Changed, application_name, applications_of, endpoint_id,
     endpoints_of, written,
@@ -166,7 +167,7 @@ fn merge(attributes: &mut Attributes, changes: &Attributes) {
 
 fn told(changed: Changed, not_there: fn() -> Failure) -> Result<NoResult, Failure> {
     match changed {
-        Changed::Done => Ok(NoResult {}),
+        Changed::Done | Changed::Same => Ok(NoResult {}),
         Changed::NotThere => Err(not_there()),
         Changed::Full => Err(no_room()),
     }
@@ -216,9 +217,8 @@ pub(super) async fn create_endpoint(
     request: CreatePlatformEndpointRequest,
 ) -> Result<CreatePlatformEndpointResponse, Failure> {
     let application = own_application(cx, request.application()?)?;
-    if store::application(cx.broker, &application).await?.is_none() {
-        return Err(no_application());
-    }
+    let found = store::application(cx.broker, &application).await?;
+    let of_application = found.ok_or_else(no_application)?;
     let attributes = request.endpoint_attributes();
     for turn in 0..TURNS_MAX {
         let arn = PlatformEndpointArn {
@@ -235,7 +235,10 @@ pub(super) async fn create_endpoint(
         };
         let endpoint_arn = arn.to_string();
         match found {
-            None => return Ok(CreatePlatformEndpointResponse { endpoint_arn }),
+            None => {
+                platform_events::tell(cx, &of_application, &arn, Event::Created).await;
+                return Ok(CreatePlatformEndpointResponse { endpoint_arn });
+            }
             // It was made with this token and has another one by now.
             Some(found) if found.get(store::TOKEN) != Some(&request.token) => {}
             Some(found) if found == attributes => {
@@ -253,8 +256,12 @@ pub(super) async fn delete_endpoint(
     request: DeleteEndpointRequest,
 ) -> Result<NoResult, Failure> {
     if let Ok(arn) = own_endpoint(cx, request.endpoint()?) {
+        let was_there = store::endpoint(cx.broker, &arn).await?.is_some();
         let kind = endpoints_of(&arn.application);
         cx.broker.shelf_remove(&kind, &arn.id).await?;
+        if was_there {
+            tell(cx, &arn, Event::Deleted).await?;
+        }
     }
     Ok(NoResult {})
 }
@@ -280,7 +287,23 @@ pub(super) async fn set_endpoint(
     let changed = store::change(cx.broker, &kind, &arn.id, |attributes| {
         merge(attributes, changes);
     });
-    told(changed.await?, no_endpoint)
+    let changed = changed.await?;
+    if changed == Changed::Done {
+        tell(cx, &arn, Event::Updated).await?;
+    }
+    told(changed, no_endpoint)
+}
+
+/// Tells an event by the attributes that its application has now.
+async fn tell(
+    cx: &Context<'_>,
+    arn: &PlatformEndpointArn,
+    event: Event<'_>,
+) -> Result<(), Failure> {
+    if let Some(application) = store::application(cx.broker, &arn.application).await? {
+        platform_events::tell(cx, &application, arn, event).await;
+    }
+    Ok(())
 }
 
 pub(super) async fn list_endpoints(

@@ -11,8 +11,10 @@ use levada_types::{AccountId, QueueArn, QueueId, QueueName, Region};
 use levada_wire::sns::{PlatformEndpointArn, SubscriptionAttributes, SubscriptionProtocol};
 use levada_wire::sqs::StoredMessage;
 
+use super::crossing::Kept;
 use super::forms::{Forms, TextFor};
 use super::subscription_arn;
+use crate::metrics::RequestMetrics;
 
 /// What finds a queue.
 type QueueKey = (AccountId, Region, QueueName);
@@ -35,6 +37,9 @@ struct Recipient {
     /// Of an endpoint of a platform.
     platform: Option<Box<str>>,
     dead_letters: Option<QueueKey>,
+    /// Of queues of other accounts.
+    queue_says: Kept,
+    dead_letters_say: Kept,
     /// Makes the message the document that it gets; empty if it gets the message as it is.
     suffix: Bytes,
 }
@@ -66,6 +71,8 @@ impl Recipient {
                 .and_then(Result::ok)
                 .map(|arn| arn.application.platform),
             dead_letters: dead_letters.map(|policy| key_of(policy.dead_letter_target.clone())),
+            queue_says: Kept::default(),
+            dead_letters_say: Kept::default(),
             suffix,
         }
     }
@@ -87,31 +94,36 @@ fn key_of(arn: QueueArn) -> QueueKey {
 }
 
 /// Where a message with so many attributes goes; the forms that it needs are put among `forms`. A subscription whose queue is
-/// gone has its dead-letter queue get it.
+/// gone, or does not let the topic in, has its dead-letter queue get it.
 pub(super) async fn of(
     broker: &Broker,
+    metrics: &RequestMetrics,
     audience: &Audience,
     attributes: usize,
     forms: &mut Forms<'_>,
 ) -> Result<Vec<Destination>, RouteError> {
-    let (mut destinations, is_complete) = look(broker, audience, attributes, forms);
-    if !is_complete {
-        // A queue is not said to be missing before this node has caught up.
+    let mut found = look(broker, audience, attributes, forms);
+    if found.missing + found.refused > 0 {
+        // A queue is not said to be missing before this node has caught up, nor to be closed.
         broker.catch_up_catalog().await?;
-        (destinations, _) = look(broker, audience, attributes, forms);
+        found = look(broker, audience, attributes, forms);
     }
-    Ok(destinations)
+    metrics.count_refused_by_queues(found.refused);
+    Ok(found.destinations)
 }
 
-/// By this node's copy of the catalog, and whether it has every queue that is named.
-fn look(
-    broker: &Broker,
-    audience: &Audience,
-    attributes: usize,
-    forms: &mut Forms<'_>,
-) -> (Vec<Destination>, bool) {
-    let mut destinations = Vec::new();
-    let mut is_complete = true;
+/// What was found in this node's copy of the catalog.
+#[derive(Default)]
+struct Found {
+    destinations: Vec<Destination>,
+    /// Subscriptions whose queues are not there.
+    missing: u64,
+    /// Those whose queues do not let the topic in.
+    refused: u64,
+}
+
+fn look(broker: &Broker, audience: &Audience, attributes: usize, forms: &mut Forms<'_>) -> Found {
+    let mut found = Found::default();
     let topic = &audience.topic;
     for subscription in &audience.subscriptions {
         let recipient = subscription.derived(|row| Recipient::of(topic, row));
@@ -122,10 +134,13 @@ fn look(
             Way::Queue(key) => (broker.known_queue(key), false),
             Way::Pushed(queue) => (broker.queue(*queue), true),
         };
-        is_complete &= queue.is_some();
+        found.missing += u64::from(queue.is_none());
+        let is_open = |queue: &Arc<Queue>| is_pushed || recipient.queue_says.may_send(topic, queue);
+        let is_closed = queue.as_ref().is_some_and(|queue| !is_open(queue));
+        found.refused += u64::from(is_closed);
         // As documented: with raw delivery, a message of more attributes than a queue takes cannot be delivered.
         let fits = is_pushed || !recipient.is_raw() || attributes <= MESSAGE_ATTRIBUTES_MAX;
-        let (queue, number) = match queue.filter(|_| fits) {
+        let (queue, number) = match queue.filter(|_| fits && !is_closed) {
             Some(queue) => (Some(queue), subscription.row.number),
             None => (dead_letters(broker, topic, recipient), 0),
         };
@@ -137,7 +152,7 @@ fn look(
         // What is pushed is signed when it leaves, and not before a publisher is answered.
         let is_signed = has_document && !is_pushed && forms.signs_for_queues;
         forms.need(variant, is_pushed || has_document, is_signed);
-        destinations.push(Destination {
+        found.destinations.push(Destination {
             subscription: number,
             queue,
             variant,
@@ -145,11 +160,12 @@ fn look(
             numbered: !recipient.is_raw() && topic.is_fifo(),
         });
     }
-    (destinations, is_complete)
+    found
 }
 
 /// A FIFO queue takes dead letters of FIFO topics only, as it needs their groups.
 fn dead_letters(broker: &Broker, topic: &Topic, recipient: &Recipient) -> Option<Arc<Queue>> {
     let queue = broker.known_queue(recipient.dead_letters.as_ref()?)?;
-    (!queue.settings.fifo || topic.is_fifo()).then_some(queue)
+    let is_fit = !queue.settings.fifo || topic.is_fifo();
+    (is_fit && recipient.dead_letters_say.may_send(topic, &queue)).then_some(queue)
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use levada_cluster::{Subscribed, Topic};
-use levada_engine::proto::SubscriptionRow;
+use levada_engine::proto::{CatalogRefusal, SubscriptionRow};
 use levada_types::QueueArn;
 use levada_types::limits::MESSAGE_RETENTION_SECS_MAX;
 use levada_wire::sns::{
@@ -15,13 +15,19 @@ use levada_wire::sns::{
 use super::context::Context;
 use super::{TopicOptions, confirmation, filters, platforms, refusal, subscription_arn};
 use crate::front::Failure;
+use crate::limits::CHANGE_ATTEMPTS_MAX;
 use crate::random::Uuid;
 
 pub(super) async fn call(
     cx: &Context<'_>,
     request: SubscribeRequest,
 ) -> Result<SubscribeResponse, Failure> {
-    let topic = cx.current_topic(&request.topic()?, "Subscribe").await?;
+    cx.broker.catch_up_catalog().await?;
+    let keys = [
+        ("sns:Endpoint", request.endpoint()),
+        ("sns:Protocol", request.protocol.as_str()),
+    ];
+    let topic = cx.topic_for(&request.topic()?, "Subscribe", &keys).await?;
     let attributes = request.subscription_attributes()?;
     let protocol = request.subscription_protocol()?;
     check_served(protocol, &cx.gateway.options.topics)?;
@@ -45,14 +51,7 @@ pub(super) async fn call(
         confirmed_by_owner: !needs_token,
         ..SubscriptionRow::default()
     };
-    let delivery = (protocol != SubscriptionProtocol::Sqs).then(delivery_queue);
-    let subscribed = cx.broker.subscribe(row, delivery).await;
-    let subscribed = subscribed
-        .map_err(refusal::of_route)?
-        .map_err(|other| refusal::of_change(other, request.endpoint()))?;
-    if subscribed.existed {
-        check_same(&attributes, &subscribed.row)?;
-    }
+    let subscribed = subscribe(cx, row, protocol, &attributes).await?;
     if !subscribed.row.token.is_empty() {
         confirmation::ask(cx, &topic, &subscribed.row).await?;
     }
@@ -61,6 +60,41 @@ pub(super) async fn call(
         &subscribed,
         request.return_subscription_arn,
     ))
+}
+
+/// The subscription: a new one, or the one that there is. One that nobody has confirmed gives way to its owner's with other
+/// attributes, and to one that needs nobody's word.
+async fn subscribe(
+    cx: &Context<'_>,
+    row: SubscriptionRow,
+    protocol: SubscriptionProtocol,
+    attributes: &SubscriptionAttributes,
+) -> Result<Subscribed, Failure> {
+    for _ in 0..CHANGE_ATTEMPTS_MAX {
+        let delivery = (protocol != SubscriptionProtocol::Sqs).then(delivery_queue);
+        let subscribed = cx.broker.subscribe(row.clone(), delivery).await;
+        let subscribed = subscribed
+            .map_err(refusal::of_route)?
+            .map_err(|other| refusal::of_change(other, &row.endpoint))?;
+        if !subscribed.existed {
+            return Ok(subscribed);
+        }
+        let found = &subscribed.row;
+        let same = check_same(attributes, found);
+        let is_owners = same.is_err() && found.account == row.account;
+        if found.token.is_empty() || !(row.token.is_empty() || is_owners) {
+            same?;
+            return Ok(subscribed);
+        }
+        let (number, version) = (found.subscription, found.version);
+        let gone = cx.broker.unsubscribe(found.topic, number, version).await;
+        match gone.map_err(refusal::of_route)? {
+            Ok(()) | Err(CatalogRefusal::Changed | CatalogRefusal::NoSuchSubscription) => {}
+            Err(other) => return Err(refusal::of_change(other, &row.endpoint)),
+        }
+    }
+    // Somebody else changed it at the same time, again and again.
+    Err(SnsError::throttled().into())
 }
 
 /// Whether somebody else than the caller must say that the endpoint is to be subscribed.
@@ -78,7 +112,7 @@ fn needs_token(
 }
 
 /// The attributes of a delivery queue: what cannot be brought to its endpoint waits as long as a queue lets it.
-fn delivery_queue() -> BTreeMap<String, String> {
+pub(super) fn delivery_queue() -> BTreeMap<String, String> {
     let retention = MESSAGE_RETENTION_SECS_MAX.to_string();
     BTreeMap::from([("MessageRetentionPeriod".to_owned(), retention)])
 }

@@ -8,7 +8,7 @@ use levada_wire::sns::{
     SubscriptionProtocol,
 };
 
-use super::context::{Context, attributes_of, principal};
+use super::context::{Context, attributes_of};
 use super::filters;
 use super::subscribe::check_attributes_served;
 use crate::front::Failure;
@@ -27,7 +27,7 @@ pub(super) async fn get(
             &arn,
             &facts(&topic, &row)?,
             confirmed,
-            &principal(account),
+            account,
             &policy.unwrap_or_default(),
         ),
     })

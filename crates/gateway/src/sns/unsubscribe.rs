@@ -1,12 +1,19 @@
 //! `Unsubscribe`. One that is not there is no error. A link without a signature ends a subscription, unless whoever
-//! confirmed it wanted it otherwise.
+//! confirmed it wanted it otherwise; an HTTP endpoint is told of that, and can subscribe again.
+//!
+//! With a subscription goes its delivery queue. So what tells of the end is sent from a new subscription, to be confirmed with the
+//! token that it tells; if nobody does, it ends like any that nobody has confirmed.
 
-use levada_engine::proto::CatalogRefusal;
-use levada_wire::sns::{NoResult, UnsubscribeRequest};
+use levada_cluster::Topic;
+use levada_engine::Subscription;
+use levada_engine::proto::{CatalogRefusal, SubscriptionRow};
+use levada_wire::sns::{NoResult, SubscriptionProtocol, UnsubscribeRequest};
+use tracing::debug;
 
 use super::context::Context;
-use super::refusal;
+use super::{confirmation, refusal, subscribe};
 use crate::front::Failure;
+use crate::random::Uuid;
 
 const ACTION: &str = "Unsubscribe";
 
@@ -28,9 +35,51 @@ pub(super) async fn call(
     }
     let gone = cx.broker.unsubscribe(row.topic, row.number, 0).await;
     match gone.map_err(refusal::of_route)? {
-        Ok(()) | Err(CatalogRefusal::NoSuchSubscription | CatalogRefusal::NoSuchTopic) => {
+        Ok(()) => {
+            if is_told(cx, &row)
+                && let Err(failure) = tell(cx, &topic, &row, &arn.to_string()).await
+            {
+                debug!(
+                    ?failure,
+                    "an endpoint is not told that its subscription ended"
+                );
+            }
             Ok(NoResult {})
         }
+        Err(CatalogRefusal::NoSuchSubscription | CatalogRefusal::NoSuchTopic) => Ok(NoResult {}),
         Err(other) => Err(refusal::of_change(other, "a subscription")),
     }
+}
+
+/// Whether AWS tells the endpoint: "if the call does not require authentication and the requester is not the subscription owner".
+fn is_told(cx: &Context<'_>, row: &Subscription) -> bool {
+    let is_owners = cx.caller.is_signed && *row.account == *cx.caller.account.to_string();
+    let protocol = SubscriptionProtocol::from_name(&row.protocol);
+    let is_http = matches!(
+        protocol,
+        Some(SubscriptionProtocol::Http | SubscriptionProtocol::Https)
+    );
+    is_http && row.is_confirmed() && !row.confirmed_by_owner && !is_owners
+}
+
+async fn tell(
+    cx: &Context<'_>,
+    topic: &Topic,
+    ended: &Subscription,
+    ended_arn: &str,
+) -> Result<(), Failure> {
+    let again = SubscriptionRow {
+        token: Uuid::random().0.to_vec().into(),
+        ..ended.to_row()
+    };
+    let delivery = Some(subscribe::delivery_queue());
+    let subscribed = cx.broker.subscribe(again, delivery).await;
+    let subscribed = subscribed
+        .map_err(refusal::of_route)?
+        .map_err(|other| refusal::of_change(other, "a subscription"))?;
+    if subscribed.existed {
+        // Somebody was faster, and it is subscribed again already.
+        return Ok(());
+    }
+    confirmation::tell_of_end(cx, topic, &subscribed.row, ended_arn).await
 }

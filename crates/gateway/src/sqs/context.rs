@@ -65,9 +65,13 @@ impl Context<'_> {
 
     fn policy_says(&self, queue: &Queue, action: Action) -> Outcome {
         let policy = queue.attributes.get(policy::ATTRIBUTE).map(String::as_str);
-        let action = format!("sqs:{}", action.name());
-        let arn = arn_of(queue).to_string();
-        access::decide(policy, self.caller, &action, &arn, queue.account)
+        let asked = access::Asked {
+            action: &format!("sqs:{}", action.name()),
+            resource: &arn_of(queue).to_string(),
+            owner: queue.account,
+            keys: &[],
+        };
+        access::decide(policy, self.caller, asked)
     }
 
     fn access_denied(&self, queue: &Queue, outcome: Outcome) -> SqsError {

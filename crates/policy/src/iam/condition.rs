@@ -169,6 +169,17 @@ impl Condition {
         &self.key
     }
 
+    /// Whether it is on a key, or compares with what the key has.
+    pub(super) fn looks_at(&self, key: &str) -> bool {
+        let patterns = match &self.wanted {
+            Wanted::Text(patterns) | Wanted::TextIgnoringCase(patterns) | Wanted::Arn(patterns) => {
+                &patterns[..]
+            }
+            _ => &[],
+        };
+        self.key == key || patterns.iter().any(|pattern| pattern.looks_at(key))
+    }
+
     /// Whether it holds for what is known of a request. One with `Not` and a variable that is not known holds where that
     /// denies, and does not where it would allow.
     pub(super) fn holds(&self, context: &Context, denies: bool) -> bool {

@@ -96,6 +96,13 @@ impl Policy {
         }
     }
 
+    /// Whether what it says may depend on a key, which is in lower case.
+    pub fn looks_at(&self, key: &str) -> bool {
+        self.statements
+            .iter()
+            .any(|statement| statement.looks_at(key))
+    }
+
     /// How many statements it has.
     pub fn statement_count(&self) -> usize {
         self.statements.len()
@@ -103,6 +110,17 @@ impl Policy {
 }
 
 impl Statement {
+    fn looks_at(&self, key: &str) -> bool {
+        let named = |listed: &Listed<Vec<Pattern>>| match listed {
+            Listed::These(patterns) | Listed::AllBut(patterns) => {
+                patterns.iter().any(|pattern| pattern.looks_at(key))
+            }
+        };
+        named(&self.actions)
+            || self.resources.as_ref().is_some_and(named)
+            || self.conditions.iter().any(|one| one.looks_at(key))
+    }
+
     /// Why it does not apply to a request, if it doesn't.
     ///
     /// A pattern whose variable is not known matches nothing. Where the statement is for all but the pattern, that would make

@@ -80,6 +80,13 @@ impl Pattern {
         Some(tokens)
     }
 
+    /// Whether a variable is this one.
+    pub(super) fn looks_at(&self, looked_at: &str) -> bool {
+        let is_it =
+            |piece: &Piece| matches!(piece, Piece::Variable { key, .. } if key == looked_at);
+        self.pieces.iter().any(is_it)
+    }
+
     /// Whether the request has all variables.
     pub(super) fn is_filled(&self, context: &Context) -> bool {
         self.filled(context).is_some()

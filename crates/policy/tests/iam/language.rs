@@ -1,9 +1,9 @@
 //! Principals, actions, resources, effects: "IAM JSON policy elements reference".
 
 use levada_policy::iam::{Outcome, Policy};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::{QUEUE, check, decided};
+use crate::support::{QUEUE, check, decided, policy_of};
 
 #[test]
 fn principals() {
@@ -200,4 +200,25 @@ fn a_topic_may_send_to_a_queue() {
     };
     assert_eq!(from("events"), Outcome::Allow);
     assert_eq!(from("others"), Outcome::NoMatch);
+}
+
+#[test]
+fn what_a_policy_looks_at() {
+    let looks = |statement: Value| {
+        let policy = policy_of(&statement);
+        let policy = Policy::parse(&policy).expect("a policy");
+        policy.looks_at("aws:currenttime")
+    };
+    assert!(!looks(json!({})));
+    assert!(!looks(
+        json!({"Condition": {"StringEquals": {"aws:SourceArn": "aws:CurrentTime"}}})
+    ));
+    for looking in [
+        json!({"Condition": {"DateLessThan": {"aws:CurrentTime": "2030-01-01"}}}),
+        json!({"Condition": {"StringLike": {"aws:SourceArn": ["a", "b${aws:CURRENTTIME}"]}}}),
+        json!({"Resource": ["arn:aws:sqs:*:*:${aws:CurrentTime}"]}),
+        json!({"NotResource": "arn:aws:sqs:*:*:${aws:CurrentTime}"}),
+    ] {
+        assert!(looks(looking.clone()), "{looking}");
+    }
 }

@@ -12,6 +12,7 @@ use levada_cluster::{Broker, Queue, ReceiveOptions, ReceivedMessage, RouteError,
 use levada_delivery::limits::CLAIM_TIME_MIN;
 use levada_delivery::{ClaimResult, Claimed, GiveUp, Inbox, InboxError, Report};
 use levada_engine::Subscription;
+use levada_gateway::topic_may_send;
 use levada_types::{PartitionId, QueueArn, Receipt};
 use levada_wire::sns::SubscriptionAttributes;
 use tokio::sync::{Notify, oneshot};
@@ -216,8 +217,9 @@ impl PartInbox {
         if found.is_none() {
             warn!(queue = %name, "a subscription's dead-letter queue is not there: what cannot be delivered is lost");
         }
-        // A FIFO queue wants a group, which messages of standard topics need not have.
-        Ok(found.filter(|queue| !queue.settings.fifo))
+        let topic = self.known().topic;
+        // A FIFO queue wants a group, which messages of standard topics need not have. One of another account is asked.
+        Ok(found.filter(|queue| !queue.settings.fifo && topic_may_send(&topic, queue)))
     }
 
     async fn bury(&self, claim: &Claim) -> Result<(), RouteError> {

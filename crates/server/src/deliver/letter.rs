@@ -118,16 +118,21 @@ impl Opened<'_> {
 
     fn post(&self) -> Outbound {
         let is_confirmation = self.is_confirmation();
+        let ended = &self.notification.ended_subscription_arn;
         Outbound::Http(Post {
             url: self.endpoint(),
-            kind: if is_confirmation {
-                PostKind::SubscriptionConfirmation
-            } else {
-                PostKind::Notification
+            kind: match (is_confirmation, ended.is_empty()) {
+                (true, true) => PostKind::SubscriptionConfirmation,
+                (true, false) => PostKind::UnsubscribeConfirmation,
+                (false, _) => PostKind::Notification,
             },
             message_id: self.notification.message_id.clone(),
             topic_arn: self.notification.topic_arn.clone(),
-            subscription_arn: (!is_confirmation).then(|| self.arn()),
+            subscription_arn: if is_confirmation {
+                Some(ended.clone()).filter(|arn| !arn.is_empty())
+            } else {
+                Some(self.arn())
+            },
             raw: !is_confirmation && self.stored.subscription_arn.is_empty(),
             content_type: self.letter.content_type.clone(),
             body: self.document(),

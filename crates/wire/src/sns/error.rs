@@ -221,10 +221,20 @@ impl SnsError {
         Self::invalid_parameter("Token")
     }
 
-    /// A policy forbids `action` on `resource`.
-    pub fn not_authorized(user: &str, action: &str, resource: &str) -> Self {
+    /// The policy of `resource` does not let another account do `action`, or denies it.
+    pub fn not_authorized(
+        user: &str,
+        action: &str,
+        resource: impl std::fmt::Display,
+        is_denied: bool,
+    ) -> Self {
+        let why = if is_denied {
+            "with an explicit deny in a resource-based policy".to_owned()
+        } else {
+            format!("because no resource-based policy allows the SNS:{action} action")
+        };
         let message = format!(
-            "User: {user} is not authorized to perform: SNS:{action} on resource: {resource}"
+            "User: {user} is not authorized to perform: SNS:{action} on resource: {resource} {why}"
         );
         Self::new(SnsErrorKind::AuthorizationError, message)
     }

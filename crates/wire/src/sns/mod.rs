@@ -97,7 +97,7 @@ pub use tags::{
 pub use topic_attributes::{
     FifoThroughputScope, SubscriptionCounts, TopicAttributeName, TopicAttributes, TracingMode,
 };
-pub use topic_policy::default_policy;
+pub use topic_policy::{default_policy, is_shared_action};
 pub use unsubscribe::UnsubscribeRequest;
 
 use crate::error::AwsError;

@@ -49,6 +49,9 @@ pub struct StoredNotification {
     /// The text is a platform's own document, and not one for all.
     #[prost(bool, tag = "10")]
     pub is_platforms: bool,
+    /// Of what tells that a subscription has ended: its ARN. The link subscribes it again.
+    #[prost(string, tag = "11")]
+    pub ended_subscription_arn: String,
 }
 
 impl StoredNotification {

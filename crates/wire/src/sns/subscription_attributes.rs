@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use levada_types::QueueArn;
+use levada_types::{AccountId, QueueArn};
 use serde_json::Value;
 
 use super::attribute_error::{AttributeError, flag, object};
@@ -256,13 +256,14 @@ impl SubscriptionAttributes {
         self.raw_message_delivery == Some(true)
     }
 
-    /// What `GetSubscriptionAttributes` answers, sorted by name. `principal` is the ARN of who subscribed.
+    /// What `GetSubscriptionAttributes` answers, sorted by name. `owner` is the account that subscribed; there
+    /// are no users yet but its root.
     pub fn describe(
         &self,
         subscription: &SubscriptionArn,
         facts: &SubscriptionFacts<'_>,
         confirmed: Option<bool>,
-        principal: &str,
+        owner: AccountId,
         topic_policy: &TopicDeliveryPolicy,
     ) -> Vec<Attribute> {
         let mut all = self.verbatim.clone();
@@ -280,12 +281,15 @@ impl SubscriptionAttributes {
             confirmed.unwrap_or(false).to_string(),
         );
         default("PendingConfirmation", confirmed.is_none().to_string());
-        default("Owner", subscription.topic.account.to_string());
+        default("Owner", owner.to_string());
         default("Protocol", facts.protocol.as_str().to_owned());
         default("Endpoint", facts.endpoint.to_owned());
         default("SubscriptionArn", subscription.to_string());
         default("TopicArn", subscription.topic.to_string());
-        default("SubscriptionPrincipal", principal.to_owned());
+        default(
+            "SubscriptionPrincipal",
+            format!("arn:aws:iam::{owner}:root"),
+        );
         if facts.protocol.is_http() {
             let own = self.delivery_policy.clone().unwrap_or_default();
             let effective = EffectiveDeliveryPolicy::of(topic_policy, &own);

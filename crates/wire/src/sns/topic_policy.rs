@@ -52,6 +52,12 @@ pub fn default_policy(arn: &TopicArn) -> String {
     .to_string()
 }
 
+/// Whether a policy can open an action to other accounts: one that the policy of a new topic names. The other actions are the
+/// owner's account's.
+pub fn is_shared_action(action: &str) -> bool {
+    ACTIONS[..OWNERS].contains(&action)
+}
+
 /// Whether an action is one that a topic's policy can name. Names have no case in policies.
 fn is_action(name: &str) -> bool {
     ACTIONS
@@ -171,6 +177,18 @@ mod tests {
             statement["Condition"]["StringEquals"]["AWS:SourceOwner"],
             "000000000001"
         );
+    }
+
+    #[test]
+    fn what_can_be_shared() {
+        for (action, shared) in [
+            ("Publish", true),
+            ("DeleteTopic", true),
+            ("TagResource", false),
+            ("PutDataProtectionPolicy", false),
+        ] {
+            assert_eq!(is_shared_action(action), shared, "{action}");
+        }
     }
 
     #[test]

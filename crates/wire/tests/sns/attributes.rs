@@ -383,7 +383,7 @@ fn a_subscription_is_described_as_aws_recorded() {
             &arn,
             &facts,
             confirmed,
-            "arn:aws:iam::000000000001:root",
+            "000000000002".parse().unwrap(),
             &TopicDeliveryPolicy::default(),
         );
         all.into_iter().collect::<BTreeMap<_, _>>()
@@ -406,6 +406,12 @@ fn a_subscription_is_described_as_aws_recorded() {
     );
     assert_eq!(queue["ConfirmationWasAuthenticated"], "true");
     assert_eq!(queue["PendingConfirmation"], "false");
+    // Of who subscribed, which need not be the topic's account.
+    assert_eq!(queue["Owner"], "000000000002");
+    assert_eq!(
+        queue["SubscriptionPrincipal"],
+        "arn:aws:iam::000000000002:root"
+    );
     assert_eq!(queue["RawMessageDelivery"], "false");
     let csv = r#"{"requestPolicy":{"headerContentType":"text/csv"}}"#;
     let web = described(

@@ -129,6 +129,7 @@ async fn destinations(broker: &Broker, audience: &Audience) -> Vec<Destination> 
             variant: 0,
             suffix: format!(" for {name}").into(),
             numbered: false,
+            replay: 0,
         });
     }
     destinations
@@ -367,6 +368,7 @@ async fn an_archive_is_read_and_handed_on_anew() {
             variant: 0,
             suffix: " for late.fifo".into(),
             numbered: false,
+            replay: 0,
         };
         let messages = read.records.iter().map(|record| ReplayedMessage {
             position: record.position,
@@ -442,6 +444,7 @@ async fn a_delivery_queue_is_nobodys_and_what_is_for_a_deleted_queue_holds_nothi
         variant: 0,
         suffix: Bytes::new(),
         numbered: false,
+        replay: 0,
     };
     let audience = broker.audience(topic.row.topic).expect("the topic");
     for n in 0..3_u8 {

@@ -212,6 +212,7 @@ impl World {
                 suffix: format!(" for {}", to.0).into(),
                 subscription: to.0 + 100,
                 numbered: to.0 == NUMBERED,
+                replay: 0,
             })
         });
         let message = proto::PublishedMessage {
@@ -455,6 +456,7 @@ fn replayed(record: &proto::Record) -> proto::ReplayedMessage {
         suffix: " for 13".into(),
         subscription: 113,
         numbered: true,
+        replay: 0,
     };
     proto::ReplayedMessage {
         position: record.position,

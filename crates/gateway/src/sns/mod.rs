@@ -25,6 +25,8 @@ mod publish;
 mod publish_batch;
 mod recipients;
 mod refusal;
+mod replay_policies;
+mod replays;
 mod set_topic_attributes;
 mod signer;
 mod subscribe;
@@ -41,6 +43,7 @@ pub use phones::text_sender;
 pub use platform_store::{
     EndpointNote, PlatformEndpoint, find_platform_endpoint, note_platform_endpoint,
 };
+pub use replays::carry_out_replays;
 pub use signer::MessageSigner;
 pub use subscription_arn::of as subscription_arn;
 

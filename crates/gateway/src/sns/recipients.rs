@@ -125,10 +125,8 @@ fn look(
         is_complete &= queue.is_some();
         // As documented: with raw delivery, a message of more attributes than a queue takes cannot be delivered.
         let fits = is_pushed || !recipient.is_raw() || attributes <= MESSAGE_ATTRIBUTES_MAX;
-        let (queue, number) = match queue.filter(|_| fits) {
-            Some(queue) => (Some(queue), subscription.row.number),
-            None => (dead_letters(broker, topic, recipient), 0),
-        };
+        let queue = queue.filter(|_| fits);
+        let queue = queue.or_else(|| dead_letters(broker, topic, recipient));
         let Some(queue) = queue else {
             continue;
         };
@@ -137,7 +135,8 @@ fn look(
         let is_signed = has_document && (is_pushed || forms.signs_for_queues);
         forms.need(variant, is_pushed || has_document, is_signed);
         destinations.push(Destination {
-            subscription: number,
+            subscription: subscription.row.number,
+            replay: subscription.row.replay,
             queue,
             variant,
             suffix: recipient.suffix.clone(),

@@ -1,7 +1,7 @@
 //! `Unsubscribe`. One that is not there is no error. A link without a signature ends a subscription, unless whoever
 //! confirmed it wanted it otherwise.
 
-use levada_engine::proto::CatalogRefusal;
+use levada_engine::proto::{CatalogRefusal, Replay};
 use levada_wire::sns::{NoResult, UnsubscribeRequest};
 
 use super::context::Context;
@@ -28,6 +28,17 @@ pub(super) async fn call(
     }
     let gone = cx.broker.unsubscribe(row.topic, row.number, 0).await;
     match gone.map_err(refusal::of_route)? {
+        Ok(()) if row.replay != 0 => {
+            let forget = Replay {
+                subscription: row.number,
+                replay: row.replay,
+                forget: true,
+                ..Replay::default()
+            };
+            // Without an answer the part remembers a few bytes as long as the topic is there.
+            let _ = cx.broker.replay(&topic, forget).await;
+            Ok(NoResult {})
+        }
         Ok(()) | Err(CatalogRefusal::NoSuchSubscription | CatalogRefusal::NoSuchTopic) => {
             Ok(NoResult {})
         }

@@ -40,6 +40,7 @@ def test_the_lines_for_another_language_are_those_that_run(language):
 # What the pages make, under names that no other test uses.
 PAGES_ON_TOPICS = {
     "sns.md": (["orders", "steps.fifo"], ["billing", "worker.fifo"]),
+    "sns-replays.md": (["ledger.fifo"], ["auditor.fifo"]),
     "sns-queues.md": (["parcels"], ["parcel-log", "parcel-heavy", "parcel-lost"]),
 }
 

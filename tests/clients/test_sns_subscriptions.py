@@ -178,15 +178,3 @@ def test_a_link_does_not_end_what_its_owner_confirmed(sns, sqs, topic, queue):
         raise AssertionError("the link ended it")
     assert subscription_attributes(sns, arn)["PendingConfirmation"] == "false"
     receive_none(sqs, queue)
-
-
-def test_what_would_be_kept_and_not_done_is_refused(sns, sqs, make_topic, fifo):
-    topic = make_topic(fifo=True)
-    replay = {"ReplayPolicy": '{"PointType": "Timestamp", "StartingPoint": "2026-01-01T00:00:00.000Z"}'}
-    with refused("InvalidParameter", "does not replay"):
-        subscribe(sns, topic, arn_of(sqs, fifo), **replay)
-    arn = subscribe(sns, topic, arn_of(sqs, fifo))
-    for name, value in replay.items():
-        with refused("InvalidParameter", "does not replay"):
-            sns.set_subscription_attributes(SubscriptionArn=arn, AttributeName=name, AttributeValue=value)
-    assert "ReplayPolicy" not in subscription_attributes(sns, arn)

@@ -101,6 +101,7 @@ async fn fan_out_to_ten_queues() {
                             variant: 0,
                             suffix: Bytes::new(),
                             numbered: false,
+                            replay: 0,
                         })
                         .collect(),
                 };

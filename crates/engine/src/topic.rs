@@ -5,7 +5,8 @@
 //! nobody is to get is only numbered.
 //!
 //! A replay hands the archive to one subscription, step by step. Until it has looked at everything, what is
-//! published leaves that subscription out: the replay comes to it, in order.
+//! published leaves that subscription out: the replay comes to it, in order. It begins with the first step, or with the first
+//! message that was published by somebody who knew of it, whichever comes first.
 //!
 //! Called by the partition, which owns the outboxes.
 
@@ -41,7 +42,9 @@ pub(crate) const PART_DEDUPLICATION: u8 = 0x07;
 struct Replaying {
     /// Its number among those of the subscription.
     replay: u64,
+    /// The first position that was not looked at; 0: nobody has said yet where it begins.
     next: u64,
+    /// What is published from here on was left to it.
     live_from: u64,
     is_done: bool,
 }
@@ -57,6 +60,7 @@ impl Replaying {
             status: status.into(),
             next: self.next,
             live_from: self.live_from,
+            replay: self.replay,
         }
     }
 }
@@ -105,7 +109,12 @@ impl Topic {
         self.config = config;
         if before && !now {
             self.log.purge(effects);
-            self.replays.clear();
+            // They are remembered, or the next message would begin them anew.
+            let end = self.log.next_position();
+            for replaying in self.replays.values_mut() {
+                replaying.next = end;
+                replaying.is_done = true;
+            }
         }
         if before != now {
             self.archive_from = self.log.next_position();
@@ -150,11 +159,7 @@ impl Topic {
 
     /// Appends each form that is needed, and has it held for each of its destinations.
     fn append(&mut self, at: Timestamp, mut message: PublishedMessage, out: &mut Out<'_>) {
-        let is_replayed = |to: &Destination| {
-            let replaying = self.replays.get(&to.subscription);
-            replaying.is_some_and(|replaying| !replaying.is_done)
-        };
-        message.destinations.retain(|to| !is_replayed(to));
+        message.destinations.retain(|to| !self.leaves_to_replay(to));
         let mut is_kept = false;
         let number = self.log.next_position();
         for (variant, payload) in (0..).zip(message.variants) {
@@ -188,6 +193,31 @@ impl Topic {
         }
     }
 
+    /// Whether the message that comes next is left to a replay of its subscription. One that is not known here yet begins now:
+    /// where, whoever carries it out will say.
+    fn leaves_to_replay(&mut self, to: &Destination) -> bool {
+        let known = self.replays.get(&to.subscription).copied();
+        let is_known = known.is_some_and(|known| known.replay >= to.replay);
+        if to.replay == 0 || is_known || !self.archives() {
+            return known.is_some_and(|known| !known.is_done);
+        }
+        let begun = self.begin(known, to.replay);
+        self.replays.insert(to.subscription, begun);
+        true
+    }
+
+    /// A replay in the place of the one before it. What that has left out and not come to is left to this one.
+    fn begin(&self, before: Option<Replaying>, replay: u64) -> Replaying {
+        let before = before.filter(|before| !before.is_done);
+        let left_out = before.map(|before| before.live_from.max(before.next));
+        Replaying {
+            replay,
+            next: 0,
+            live_from: left_out.unwrap_or(self.log.next_position()),
+            is_done: false,
+        }
+    }
+
     /// The outbox has let go of a position.
     pub(crate) fn let_go(&mut self, position: u64, is_original: bool, effects: &mut Effects) {
         let is_archived = is_original && self.archives() && position >= self.archive_from;
@@ -203,32 +233,27 @@ impl Topic {
         }
         let end = self.log.next_position();
         let known = self.replays.get(&c.subscription).copied();
-        let known = known.filter(|known| known.replay >= c.replay);
-        let mut replaying = match (known, c.begin_at) {
-            (Some(known), _) => known,
-            (None, Some(begin_at)) if !c.forget && self.archives() => {
-                let next = begin_at.max(self.archive_from).min(end);
-                Replaying {
-                    replay: c.replay,
-                    next,
-                    live_from: end,
-                    is_done: next == end,
+        let not_begun = ReplayOutcome {
+            status: ReplayStatus::NotBegun.into(),
+            ..ReplayOutcome::default()
+        };
+        let mut replaying = match known {
+            Some(known) if known.replay == c.replay => known,
+            Some(known) if known.replay > c.replay => return not_begun,
+            before => {
+                if c.begin_at.is_none() || c.forget || !self.archives() {
+                    return not_begun;
                 }
-            }
-            _ => {
-                return ReplayOutcome {
-                    status: ReplayStatus::NotBegun.into(),
-                    ..ReplayOutcome::default()
-                };
+                self.begin(before, c.replay)
             }
         };
-        if replaying.replay > c.replay {
-            return ReplayOutcome {
-                status: ReplayStatus::NotBegun.into(),
-                ..ReplayOutcome::default()
-            };
+        if let Some(begin_at) = c.begin_at.filter(|_| replaying.next == 0) {
+            let begin_at = begin_at.max(self.archive_from);
+            replaying.next = begin_at.min(replaying.live_from);
+            replaying.is_done = replaying.next == end;
         }
-        if !replaying.is_done && c.after == replaying.next && c.through >= c.after {
+        let is_next = c.after != 0 && c.after == replaying.next && c.through >= c.after;
+        if !replaying.is_done && is_next {
             if out.transfers.waiting() >= WAITING_ITEMS_MAX {
                 return ReplayOutcome {
                     status: ReplayStatus::Full.into(),
@@ -355,7 +380,10 @@ impl Topic {
         self.log.finish_load()?;
         let ends = 1..=self.log.next_position();
         let is_there = |position: &u64| ends.contains(position);
-        let are_there = self.replays.values().all(|of| is_there(&of.next));
+        let are_there = self.replays.values().all(|of| {
+            let has_a_place = of.next != 0 || !of.is_done;
+            has_a_place && is_there(&of.next.max(1)) && is_there(&of.live_from)
+        });
         (is_there(&self.archive_from) && are_there)
             .then_some(())
             .ok_or(RestoreError::Row("topic"))

@@ -6,7 +6,7 @@
 #[expect(dead_code, reason = "properties.rs uses the rest")]
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use levada_engine::LogSlice;
@@ -21,6 +21,8 @@ const TOPIC: u64 = 9;
 const QUEUES: [(u64, u32, bool); 3] = [(11, 1, false), (12, 2, false), (13, 2, true)];
 /// Its copies say which place in the topic they have.
 const NUMBERED: u64 = 13;
+/// It has replays.
+const SUBSCRIPTION: u64 = NUMBERED + 100;
 const WINDOW_MS: u64 = 300_000;
 const MINUTE_MS: u64 = 60_000;
 const LARGE_BYTES: usize = 100_000;
@@ -45,7 +47,11 @@ enum Op {
     Archive {
         minutes: Option<u64>,
     },
-    /// So many steps of the replay that is under way, or of a new one.
+    /// A replay is asked for, which whoever publishes knows: of everything, or of nothing but what was left out.
+    Ask {
+        everything: bool,
+    },
+    /// So many steps of the latest replay, or of a new one if that is done.
     Replay {
         steps: u8,
     },
@@ -62,6 +68,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         4 => (1..3_u32, 1..6_usize, any::<bool>())
             .prop_map(|(to, max, settle)| Op::Ship { to, max, settle }),
         1 => prop::option::of(1..5_u64).prop_map(|minutes| Op::Archive { minutes }),
+        1 => any::<bool>().prop_map(|everything| Op::Ask { everything }),
         2 => (1..4_u8).prop_map(|steps| Op::Replay { steps }),
         1 => Just(Op::RepeatProposal),
     ];
@@ -73,7 +80,6 @@ struct Kept {
     position: u64,
     at_ms: u64,
     body: Bytes,
-    group: String,
 }
 
 struct World {
@@ -88,9 +94,16 @@ struct World {
     expected: BTreeMap<u64, Vec<(Bytes, String)>>,
     positions: u64,
     bodies: u64,
-    replays: u64,
-    /// The running replay: where it stands.
+    /// The number of the latest replay that was asked for, where that one begins, and of the latest one that the part knows.
+    asked: u64,
+    begin_at: u64,
+    begun: u64,
+    /// The running replay: where it stands, or 0.
     replaying: Option<u64>,
+    /// What is published from here on is left to it.
+    left_from: u64,
+    /// What was left to it and has not been handed on.
+    owed: BTreeSet<u64>,
 }
 
 fn body(number: u64, form: u8, large: bool) -> Bytes {
@@ -130,8 +143,12 @@ impl World {
             expected: BTreeMap::new(),
             positions: 0,
             bodies: 0,
-            replays: 0,
+            asked: 0,
+            begin_at: 0,
+            begun: 0,
             replaying: None,
+            left_from: 0,
+            owed: BTreeSet::new(),
         };
         world.configure(0);
         world
@@ -169,6 +186,8 @@ impl World {
         let minute_ends = |at_ms: u64| (at_ms / MINUTE_MS + 1) * MINUTE_MS;
         self.archive
             .retain(|kept| minute_ends(kept.at_ms) + archive_ms > at_ms);
+        let first = self.archive.first().map_or(u64::MAX, |kept| kept.position);
+        self.owed.retain(|position| *position >= first);
         self.used
             .retain(|_, (used_at, _)| at_ms - *used_at < WINDOW_MS);
     }
@@ -191,6 +210,10 @@ impl World {
             } => self.publish(group, deduplication, forms, large),
             Op::Ship { to, max, settle } => self.ship(to, max, settle),
             Op::Archive { minutes } => self.configure(minutes.unwrap_or(0) * MINUTE_MS),
+            Op::Ask { everything } => {
+                self.asked += 1;
+                self.begin_at = if everything { 0 } else { u64::MAX };
+            }
             Op::Replay { steps } => self.replay(steps),
             Op::RepeatProposal => {
                 let at = Timestamp::from_millis(self.at_ms);
@@ -212,6 +235,7 @@ impl World {
                 suffix: format!(" for {}", to.0).into(),
                 subscription: to.0 + 100,
                 numbered: to.0 == NUMBERED,
+                replay: if to.0 == NUMBERED { self.asked } else { 0 },
             })
         });
         let message = proto::PublishedMessage {
@@ -250,8 +274,16 @@ impl World {
         self.positions = published.position;
         self.used
             .insert(deduplication, (self.at_ms, published.position));
+        let [.., replayed_form] = forms;
+        let begins = self.archive_ms > 0 && self.begun < self.asked;
+        if begins && replayed_form.is_some() {
+            self.begin(published.position);
+        }
+        if self.replaying.is_some() && replayed_form.is_some() {
+            self.owed.insert(published.position);
+        }
         for (to, form) in QUEUES.iter().zip(forms) {
-            let is_replayed = to.0 == 13 && self.replaying.is_some();
+            let is_replayed = to.0 == NUMBERED && self.replaying.is_some();
             if let Some(form) = form.filter(|_| !is_replayed) {
                 self.expect(to.0, &body(number, form, large), &group, published.position);
             }
@@ -261,7 +293,6 @@ impl World {
                 position: published.position,
                 at_ms: self.at_ms,
                 body: body(number, 0, large),
-                group,
             });
         }
     }
@@ -326,47 +357,53 @@ impl World {
         assert_eq!(read, kept.collect::<Vec<_>>());
     }
 
-    /// Hands the archive to the FIFO queue anew, from its beginning: two messages in a step.
+    /// A replay that is asked for has begun, or has taken the place of another one: what the part leaves to it from now on.
+    fn begin(&mut self, next_position: u64) {
+        self.left_from = match self.replaying {
+            Some(next) => self.left_from.max(next),
+            None => next_position,
+        };
+        self.begun = self.asked;
+        self.replaying = Some(0);
+    }
+
+    /// Hands the archive to the FIFO queue anew, from its beginning or only what was left out: two messages in a step.
     fn replay(&mut self, steps: u8) {
-        let begins = self.replaying.is_none();
-        if begins {
-            self.replays += 1;
+        if self.replaying.is_none() && self.begun == self.asked {
+            self.asked += 1;
         }
-        for step in 0..steps {
-            let after = self.replaying.unwrap_or(0);
-            let read = self.read(after);
-            let read = &read[..read.len().min(2)];
-            let replay = proto::Replay {
+        for _ in 0..steps {
+            if self.archive_ms > 0 && self.begun < self.asked {
+                let view = self.nodes[0].partition.archive(QueueId(TOPIC));
+                self.begin(view.expect("configured").next);
+            }
+            let mut step = proto::Replay {
                 topic: TOPIC,
-                subscription: 113,
-                replay: self.replays,
-                begin_at: (begins && step == 0).then_some(0),
-                after,
-                messages: if begins && step == 0 {
-                    Vec::new()
-                } else {
-                    read.iter().map(replayed).collect()
-                },
-                through: if begins && step == 0 {
-                    0
-                } else {
-                    read.last().map_or(u64::MAX, |last| last.position)
-                },
-                forget: false,
+                subscription: SUBSCRIPTION,
+                replay: self.asked,
+                ..Default::default()
             };
-            let looked_at = replay.messages.len();
-            let outcome::Kind::Replay(done) = self.source(command::Kind::Replay(replay)) else {
+            let mut looked_at = Vec::new();
+            match self.replaying {
+                Some(next) if next != 0 => {
+                    looked_at = self.read(next);
+                    looked_at.truncate(2);
+                    step.after = next;
+                    step.through = looked_at.last().map_or(u64::MAX, |last| last.position);
+                    step.messages = looked_at.iter().map(replayed).collect();
+                }
+                _ => step.begin_at = Some(self.begin_at),
+            }
+            let outcome::Kind::Replay(done) = self.source(command::Kind::Replay(step)) else {
                 panic!("not replayed");
             };
-            let bodies: Vec<(Bytes, String, u64)> = self
-                .archive
-                .iter()
-                .filter(|kept| kept.position >= after)
-                .take(looked_at)
-                .map(|kept| (kept.body.clone(), kept.group.clone(), kept.position))
-                .collect();
-            for (body, group, position) in bodies {
-                self.expect(13, &body, &group, position);
+            for record in looked_at {
+                self.owed.remove(&record.position);
+                let (body, group) = (record.payload, record.group);
+                self.expect(NUMBERED, &body, &group, record.position);
+            }
+            if self.archive_ms > 0 {
+                assert_eq!((done.replay, done.live_from), (self.asked, self.left_from));
             }
             match done.status() {
                 proto::ReplayStatus::UnderWay => self.replaying = Some(done.next),
@@ -382,6 +419,7 @@ impl World {
         while self.replaying.is_some() {
             self.replay(10);
         }
+        assert_eq!(self.owed, BTreeSet::new(), "nothing was forgotten");
         // Longer than anything is remembered or kept, so that nothing keeps the log but the outboxes.
         self.configure(0);
         for to in [1, 2] {
@@ -455,6 +493,7 @@ fn replayed(record: &proto::Record) -> proto::ReplayedMessage {
         suffix: " for 13".into(),
         subscription: 113,
         numbered: true,
+        replay: 0,
     };
     proto::ReplayedMessage {
         position: record.position,

@@ -38,6 +38,7 @@ enum Op {
         pick: usize,
         is_stale: bool,
         confirms: bool,
+        is_replayed: bool,
     },
     Unsubscribe {
         pick: usize,
@@ -55,8 +56,9 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         8 => (pick(), 0..3_u8, 0..6_u8, any::<bool>(), any::<bool>()).prop_map(
             |(pick, account, endpoint, confirmed, is_pushed)| Op::Subscribe { pick, account, endpoint, confirmed, is_pushed }
         ),
-        3 => (pick(), stale(), any::<bool>())
-            .prop_map(|(pick, is_stale, confirms)| Op::Change { pick, is_stale, confirms }),
+        3 => (pick(), stale(), any::<bool>(), any::<bool>()).prop_map(
+            |(pick, is_stale, confirms, is_replayed)| Op::Change { pick, is_stale, confirms, is_replayed }
+        ),
         2 => (pick(), stale()).prop_map(|(pick, is_stale)| Op::Unsubscribe { pick, is_stale }),
     ];
     prop::collection::vec(op, 1..80)
@@ -125,7 +127,8 @@ impl World {
                 pick,
                 is_stale,
                 confirms,
-            } => self.change(pick, is_stale, confirms),
+                is_replayed,
+            } => self.change(pick, is_stale, confirms, is_replayed),
             Op::Unsubscribe { pick, is_stale } => self.unsubscribe(pick, is_stale),
         }
         self.compare();
@@ -261,7 +264,7 @@ impl World {
         self.subscriptions.push(row);
     }
 
-    fn change(&mut self, pick: usize, is_stale: bool, confirms: bool) {
+    fn change(&mut self, pick: usize, is_stale: bool, confirms: bool, is_replayed: bool) {
         let Some(place) = self.pick_subscription(pick) else {
             return;
         };
@@ -272,6 +275,9 @@ impl World {
             row.confirmed_by_owner = true;
         }
         row.attributes = [("RawMessageDelivery".into(), self.at_ms.to_string())].into();
+        if is_replayed {
+            row.replay += 1;
+        }
         row.endpoint = "other".into();
         let set = proto::SetSubscription {
             row: Some(row.clone()),
@@ -289,6 +295,9 @@ impl World {
         }
         row.endpoint = old.endpoint;
         row.version = self.touch(old.topic, false);
+        if is_replayed {
+            row.replay = row.version;
+        }
         assert_eq!(answer, Ok(outcome_of(&row, false)));
         self.subscriptions[place] = row;
     }

@@ -42,8 +42,8 @@ pub use metrics::{ActionFigures, LATENCY_BOUNDS_MICROS, Outcome, RequestMetrics}
 pub use operate::AdminCallers;
 pub use sns::{
     EndpointNote, MessageSigner, PhoneCourier, PhoneMessage, PlatformEndpoint, PushOutcome,
-    TopicOptions, find_platform_endpoint, note_platform_endpoint, publish_certificate,
-    sign_delivered, subscription_arn, text_sender, topic_may_send,
+    TopicOptions, carry_out_replays, find_platform_endpoint, note_platform_endpoint,
+    publish_certificate, sign_delivered, subscription_arn, text_sender, topic_may_send,
 };
 pub use sqs::{EnsureQueueError, QueueDeclaration, shown_message};
 pub use tls::{Tls, TlsError, Validity};

@@ -58,6 +58,28 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// came between. Losing this often in a row needs more writers than either ever has.
 pub const CHANGE_ATTEMPTS_MAX: usize = 16;
 
+/// Replays of archives that a node carries out at one time: each reads up to a MiB at once. Others wait.
+pub const REPLAYS_AT_ONCE_MAX: usize = 32;
+
+/// Messages of an archive that one step of a replay looks at: one command has them all as destinations, some 200 bytes each.
+pub const REPLAY_STEP_MESSAGES_MAX: usize = 500;
+
+/// The same in bytes as they are read.
+pub const REPLAY_STEP_BYTES_MAX: usize = 1024 * 1024;
+
+/// Items that wait in a partition's outboxes before a replay waits for them to be shipped: a small part of what they may hold
+/// before publishers are throttled.
+pub const REPLAY_WAITING_ITEMS_MAX: usize = 20_000;
+
+/// Between two looks of a replay at what it waits for.
+pub const REPLAY_PAUSE: Duration = Duration::from_millis(50);
+
+/// Between two tries of a replay that did not succeed.
+pub const REPLAY_RETRY_PAUSE: Duration = Duration::from_millis(500);
+
+/// How far a message's time may be from that of the part that took it: the clocks of two nodes.
+pub const REPLAY_CLOCKS_APART_MS: u64 = 60_000;
+
 /// How often a publish is addressed anew because the topic's subscriptions changed on its way. Losing this often in a row
 /// needs a topic that is subscribed to without a pause.
 pub const PUBLISH_ATTEMPTS_MAX: usize = 16;

@@ -1,12 +1,43 @@
 //! Reading what a FIFO topic keeps of what was published, and handing it to one subscription anew.
+//!
+//! Which replays there are is in the catalog; how far each has come, in the topic's part. Who leads the part carries them out,
+//! and whoever leads next goes on from there.
 
-use levada_engine::proto::{Replay, ReplayOutcome, ShardRow, command, outcome};
+use std::sync::Arc;
+
+use levada_engine::proto::{Replay, ReplayOutcome, ReplayStatus, ShardRow, command, outcome};
+use levada_engine::{Subscription as Row, topic_config_of};
+use levada_replica::Group;
 use levada_types::{QueueId, Timestamp};
+use tokio::sync::watch;
 
 use super::Topic;
 use crate::RouteError;
 use crate::broker::Broker;
 use crate::stream::{ShardEnds, ShardRead};
+
+/// Tells when there may be other replays to carry out than before.
+#[derive(Debug)]
+pub struct ReplayWatch {
+    catalog: watch::Receiver<u64>,
+    led: watch::Receiver<u64>,
+}
+
+impl ReplayWatch {
+    /// What has happened up to now counts as seen: to be called before a look.
+    pub fn mark_seen(&mut self) {
+        self.catalog.mark_unchanged();
+        self.led.mark_unchanged();
+    }
+
+    /// Waits until the catalog has changed, or this node leads other partitions.
+    pub async fn changed(&mut self) {
+        tokio::select! {
+            _ = self.catalog.changed() => {}
+            _ = self.led.changed() => {}
+        }
+    }
+}
 
 impl Broker {
     /// Reads a topic's archive from a position on: up to so many messages, and bytes (but one message). Each is in the form
@@ -37,17 +68,82 @@ impl Broker {
 
     /// Whether this node leads the part that a topic's archive is in: then replays are its to do.
     pub fn leads_archive(&self, topic: &Topic) -> bool {
-        let part = topic.partitions().first();
-        let route = part.and_then(|part| self.core.route(*part));
-        route.is_some_and(|route| route.led_group().is_some())
+        self.archive_led(topic).is_some()
+    }
+
+    /// By the watch that tells of it, as what is waited for must not be passed over.
+    fn archive_led(&self, topic: &Topic) -> Option<Arc<Group>> {
+        self.led_by_watch(*topic.partitions().first()?)
     }
 
     /// How far the latest replay for a subscription has come, where this node leads the topic's part; none if there never
     /// was one.
     pub fn replay_of(&self, topic: &Topic, subscription: u64) -> Option<ReplayOutcome> {
-        let route = self.core.route(*topic.partitions().first()?)?;
-        let group = route.led_group()?;
+        let group = self.archive_led(topic)?;
         group.read(|p| p.replay_of(QueueId(topic.row.topic), subscription))
+    }
+
+    /// The same of a replay of this number, whoever leads: the leader is asked by a step that does nothing.
+    pub async fn replay_progress(
+        &self,
+        topic: &Topic,
+        subscription: u64,
+        replay: u64,
+    ) -> Result<ReplayOutcome, RouteError> {
+        let known = self.replay_of(topic, subscription);
+        if let Some(known) = known.filter(|known| known.replay == replay) {
+            return Ok(known);
+        }
+        let question = Replay {
+            subscription,
+            replay,
+            ..Replay::default()
+        };
+        self.replay(topic, question).await
+    }
+
+    /// Items that wait to be shipped in the partition of a topic's archive, if this node leads it.
+    pub fn waiting_beside_archive(&self, topic: &Topic) -> Option<usize> {
+        let group = self.archive_led(topic)?;
+        Some(group.read(|p| p.outbox_waiting()))
+    }
+
+    /// Whether a topic's archive keeps what is published.
+    pub fn has_archive(topic: &Topic) -> bool {
+        topic_config_of(&topic.row).retention_ms > 0
+    }
+
+    /// Tells of changes of what [`Broker::replays_due`] answers.
+    pub fn watch_replays(&self) -> ReplayWatch {
+        ReplayWatch {
+            catalog: self.core.catalog.subscribe(),
+            led: self.core.led.subscribe(),
+        }
+    }
+
+    /// Subscriptions whose latest replay is this node's to carry out and is not done, by number.
+    pub fn replays_due(&self) -> Vec<Arc<Row>> {
+        let rows: Vec<Arc<Row>> = self.core.directory.read(|catalog| {
+            let confirmed = catalog
+                .subscriptions_replayed()
+                .filter(|row| row.is_confirmed());
+            confirmed.cloned().collect()
+        });
+        let is_due = |row: &Arc<Row>| {
+            let Some(topic) = self.topic(row.topic) else {
+                return false;
+            };
+            let Some(group) = self
+                .archive_led(&topic)
+                .filter(|_| Self::has_archive(&topic))
+            else {
+                return false;
+            };
+            let known = group.read(|p| p.replay_of(QueueId(row.topic), row.number));
+            let known = known.filter(|known| known.replay >= row.replay);
+            known.is_none_or(|known| known.status() != ReplayStatus::Done)
+        };
+        rows.into_iter().filter(is_due).collect()
     }
 
     /// Takes a step of a replay: begins it, hands on what matches, or forgets it. Its topic is filled in here, and for

@@ -91,7 +91,7 @@ impl Broker {
 
     /// A partition's group, if this node leads it: by the watch that has told of it, as the replica's own state may say so a
     /// moment later, and what was noted would be passed over.
-    fn led_by_watch(&self, partition: PartitionId) -> Option<Arc<Group>> {
+    pub(super) fn led_by_watch(&self, partition: PartitionId) -> Option<Arc<Group>> {
         let group = self.core.route(partition)?.group()?;
         (group.leader() == Some(self.core.node)).then_some(group)
     }

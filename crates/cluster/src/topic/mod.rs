@@ -24,6 +24,7 @@ pub(crate) use audience::Audiences;
 pub(crate) use delivery::Deliveries;
 pub(crate) use keeper::keep_topics;
 
+pub use archive::ReplayWatch;
 pub use audience::{Audience, Subscription};
 pub use change::Subscribed;
 pub use publish::{Destination, Outgoing, PublishError};

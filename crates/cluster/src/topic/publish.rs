@@ -36,8 +36,10 @@ pub struct Outgoing {
 /// A queue that gets a copy of a message.
 #[derive(Clone, Debug)]
 pub struct Destination {
-    /// For which subscription; 0: for none, as a dead letter of one.
+    /// For which subscription; 0: for none.
     pub subscription: u64,
+    /// The number of that subscription's latest replay; 0: there was none.
+    pub replay: u64,
     /// The queue.
     pub queue: Arc<Queue>,
     /// The place of its form among the variants.
@@ -181,6 +183,7 @@ impl Broker {
             suffix: to.suffix.clone(),
             subscription: to.subscription,
             numbered: to.numbered,
+            replay: to.replay,
         })
     }
 }

@@ -26,15 +26,19 @@ fn destination() -> BoxedStrategy<proto::Destination> {
         bytes(),
         number(),
         any::<bool>(),
+        number(),
     )
         .prop_map(
-            |(queue, partition, variant, suffix, subscription, numbered)| proto::Destination {
-                queue,
-                partition,
-                variant,
-                suffix,
-                subscription,
-                numbered,
+            |(queue, partition, variant, suffix, subscription, numbered, replay)| {
+                proto::Destination {
+                    queue,
+                    partition,
+                    variant,
+                    suffix,
+                    subscription,
+                    numbered,
+                    replay,
+                }
             },
         )
         .boxed()

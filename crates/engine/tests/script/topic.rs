@@ -47,6 +47,7 @@ fn destinations<'a>(words: &'a Words<'_>) -> impl Iterator<Item = proto::Destina
             partition: partition.parse().expect("a partition"),
             suffix: format!("+{queue}").into(),
             subscription: queue + 100,
+            replay: words.number("replay").unwrap_or(0),
             ..Default::default()
         }
     })

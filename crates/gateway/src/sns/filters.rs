@@ -116,14 +116,7 @@ impl Policies {
 
     /// The numbers of those who get a message. A policy on bodies is asked about the text that its subscription gets.
     fn who_gets(&self, attributes: &MessageAttributeMap, texts: &Messages<'_>) -> Vec<u64> {
-        let attributes: Vec<FilterAttribute<'_>> = attributes
-            .iter()
-            .map(|(name, value)| FilterAttribute {
-                name,
-                data_type: &value.data_type,
-                value: value.string_value.as_deref().unwrap_or(""),
-            })
-            .collect();
+        let attributes = read_of(attributes);
         let mut numbers: Vec<u64> = self.index.unfiltered().copied().collect();
         numbers.extend(self.index.matching_attributes(&attributes));
         let text_of = |protocol: &SubscriptionProtocol| texts.for_protocol(*protocol);
@@ -143,9 +136,26 @@ impl Policies {
     }
 }
 
+/// Whether a message that a subscription is to get anew passes its policy.
+pub(super) fn passes(policy: &FilterPolicy, attributes: &MessageAttributeMap, text: &str) -> bool {
+    policy.is_unfiltered() || policy.matches_message(&read_of(attributes), text)
+}
+
+/// Attributes as policies look at them.
+fn read_of(attributes: &MessageAttributeMap) -> Vec<FilterAttribute<'_>> {
+    attributes
+        .iter()
+        .map(|(name, value)| FilterAttribute {
+            name,
+            data_type: &value.data_type,
+            value: value.string_value.as_deref().unwrap_or(""),
+        })
+        .collect()
+}
+
 /// A subscription's policy. It was checked when it was set: one that only a newer version understands lets everything pass, as
 /// a message too many is better than one that never comes.
-fn policy_of(row: &Row) -> FilterPolicy {
+pub(super) fn policy_of(row: &Row) -> FilterPolicy {
     let scope = row.attribute("FilterPolicyScope").unwrap_or_default();
     let scope: FilterScope = scope.parse().unwrap_or_default();
     let policy = row.attribute("FilterPolicy").unwrap_or_default();

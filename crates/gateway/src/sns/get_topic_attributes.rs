@@ -7,6 +7,7 @@ use levada_wire::sns::{
 };
 
 use super::context::{Context, attributes_of};
+use super::replays;
 use crate::clock;
 use crate::front::Failure;
 
@@ -38,8 +39,6 @@ pub(super) async fn call(
 async fn archive_begins(cx: &Context<'_>, topic: &Topic) -> Result<Timestamp, RouteError> {
     let ends = cx.broker.archive_ends(topic, None).await?;
     let read = cx.broker.read_archive(topic, ends.horizon, 1, 1).await?;
-    let first_ms = read.records.first().map(|record| record.sent_at);
-    Ok(Timestamp::from_millis(
-        first_ms.unwrap_or_else(clock::now_ms),
-    ))
+    let first = read.records.first().map(replays::published_at);
+    Ok(first.unwrap_or_else(|| Timestamp::from_millis(clock::now_ms())))
 }

@@ -27,6 +27,8 @@ mod publish;
 mod publish_batch;
 mod recipients;
 mod refusal;
+mod replay_policies;
+mod replays;
 mod set_topic_attributes;
 mod signer;
 mod subscribe;
@@ -44,6 +46,7 @@ pub use phones::text_sender;
 pub use platform_store::{
     EndpointNote, PlatformEndpoint, find_platform_endpoint, note_platform_endpoint,
 };
+pub use replays::carry_out_replays;
 pub use signer::{MessageSigner, sign_delivered};
 pub use subscription_arn::of as subscription_arn;
 

@@ -113,8 +113,8 @@ async fn addressed(
     let signs_for_queues = !cx.gateway.options.topics.queues_unsigned;
     let mut forms = Forms::new(&message.texts, archives, signs_for_queues);
     let attributes = message.outgoing.attributes.len();
-    let metrics = cx.gateway.metrics();
-    let destinations = recipients::of(cx.broker, metrics, audience, attributes, &mut forms).await?;
+    let found = recipients::of(cx.broker, audience, attributes, &mut forms).await?;
+    cx.gateway.metrics().count_refused_by_queues(found.refused);
     let version = of_topic.signature_version();
     let forms = forms.all.iter();
     Ok(Outgoing {
@@ -127,7 +127,7 @@ async fn addressed(
         variants: forms
             .map(|form| kept(cx, topic, message, form, version))
             .collect(),
-        destinations,
+        destinations: found.destinations,
     })
 }
 

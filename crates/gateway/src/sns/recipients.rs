@@ -14,7 +14,6 @@ use levada_wire::sqs::StoredMessage;
 use super::crossing::Kept;
 use super::forms::{Forms, TextFor};
 use super::subscription_arn;
-use crate::metrics::RequestMetrics;
 
 /// What finds a queue.
 type QueueKey = (AccountId, Region, QueueName);
@@ -97,29 +96,27 @@ fn key_of(arn: QueueArn) -> QueueKey {
 /// gone, or does not let the topic in, has its dead-letter queue get it.
 pub(super) async fn of(
     broker: &Broker,
-    metrics: &RequestMetrics,
     audience: &Audience,
     attributes: usize,
     forms: &mut Forms<'_>,
-) -> Result<Vec<Destination>, RouteError> {
+) -> Result<Found, RouteError> {
     let mut found = look(broker, audience, attributes, forms);
     if found.missing + found.refused > 0 {
         // A queue is not said to be missing before this node has caught up, nor to be closed.
         broker.catch_up_catalog().await?;
         found = look(broker, audience, attributes, forms);
     }
-    metrics.count_refused_by_queues(found.refused);
-    Ok(found.destinations)
+    Ok(found)
 }
 
 /// What was found in this node's copy of the catalog.
 #[derive(Default)]
-struct Found {
-    destinations: Vec<Destination>,
+pub(super) struct Found {
+    pub(super) destinations: Vec<Destination>,
     /// Subscriptions whose queues are not there.
     missing: u64,
     /// Those whose queues do not let the topic in.
-    refused: u64,
+    pub(super) refused: u64,
 }
 
 fn look(broker: &Broker, audience: &Audience, attributes: usize, forms: &mut Forms<'_>) -> Found {
@@ -140,10 +137,8 @@ fn look(broker: &Broker, audience: &Audience, attributes: usize, forms: &mut For
         found.refused += u64::from(is_closed);
         // As documented: with raw delivery, a message of more attributes than a queue takes cannot be delivered.
         let fits = is_pushed || !recipient.is_raw() || attributes <= MESSAGE_ATTRIBUTES_MAX;
-        let (queue, number) = match queue.filter(|_| fits && !is_closed) {
-            Some(queue) => (Some(queue), subscription.row.number),
-            None => (dead_letters(broker, topic, recipient), 0),
-        };
+        let queue = queue.filter(|_| fits && !is_closed);
+        let queue = queue.or_else(|| dead_letters(broker, topic, recipient));
         let Some(queue) = queue else {
             continue;
         };
@@ -153,7 +148,8 @@ fn look(broker: &Broker, audience: &Audience, attributes: usize, forms: &mut For
         let is_signed = has_document && !is_pushed && forms.signs_for_queues;
         forms.need(variant, is_pushed || has_document, is_signed);
         found.destinations.push(Destination {
-            subscription: number,
+            subscription: subscription.row.number,
+            replay: subscription.row.replay,
             queue,
             variant,
             suffix: recipient.suffix.clone(),

@@ -13,7 +13,9 @@ use levada_wire::sns::{
 };
 
 use super::context::Context;
-use super::{TopicOptions, confirmation, filters, platforms, refusal, subscription_arn};
+use super::{
+    TopicOptions, confirmation, filters, platforms, refusal, replay_policies, subscription_arn,
+};
 use crate::front::Failure;
 use crate::limits::CHANGE_ATTEMPTS_MAX;
 use crate::random::Uuid;
@@ -31,7 +33,8 @@ pub(super) async fn call(
     let attributes = request.subscription_attributes()?;
     let protocol = request.subscription_protocol()?;
     check_served(protocol, &cx.gateway.options.topics)?;
-    check_attributes_served(&attributes)?;
+    let checked = replay_policies::check(&topic, &attributes);
+    checked.map_err(|why| SnsError::invalid_because("Attributes", why))?;
     filters::check(&attributes).map_err(|why| SnsError::invalid_because("Attributes", why))?;
     if protocol == SubscriptionProtocol::Application {
         platforms::check_endpoint(cx, request.endpoint()).await?;
@@ -49,6 +52,7 @@ pub(super) async fn call(
             Vec::new().into()
         },
         confirmed_by_owner: !needs_token,
+        replay: u64::from(attributes.replay_policy.is_some()),
         ..SubscriptionRow::default()
     };
     let subscribed = subscribe(cx, row, protocol, &attributes).await?;
@@ -158,13 +162,4 @@ fn check_served(protocol: SubscriptionProtocol, options: &TopicOptions) -> Resul
     }
     let reason = format!("this broker has {what}");
     Err(SnsError::invalid_because("Protocol", &reason))
-}
-
-/// The same of attributes alone.
-pub(super) fn check_attributes_served(attributes: &SubscriptionAttributes) -> Result<(), SnsError> {
-    if attributes.replay_policy.is_some() {
-        let reason = "this broker does not replay messages";
-        return Err(SnsError::invalid_because("ReplayPolicy", reason));
-    }
-    Ok(())
 }

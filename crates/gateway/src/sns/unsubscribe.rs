@@ -6,7 +6,7 @@
 
 use levada_cluster::Topic;
 use levada_engine::Subscription;
-use levada_engine::proto::{CatalogRefusal, SubscriptionRow};
+use levada_engine::proto::{CatalogRefusal, Replay, SubscriptionRow};
 use levada_wire::sns::{NoResult, SubscriptionProtocol, UnsubscribeRequest};
 use tracing::debug;
 
@@ -43,6 +43,16 @@ pub(super) async fn call(
                     ?failure,
                     "an endpoint is not told that its subscription ended"
                 );
+            }
+            if row.replay != 0 {
+                let forget = Replay {
+                    subscription: row.number,
+                    replay: row.replay,
+                    forget: true,
+                    ..Replay::default()
+                };
+                // Without an answer the part remembers a few bytes as long as the topic is there.
+                let _ = cx.broker.replay(&topic, forget).await;
             }
             Ok(NoResult {})
         }

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use levada_cluster::Broker;
-use levada_gateway::{Gateway, publish_certificate};
+use levada_gateway::{Gateway, carry_out_replays, publish_certificate};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
@@ -39,10 +39,11 @@ const CERTIFICATE_PAUSE: Duration = Duration::from_secs(1);
 pub(crate) struct Deliveries {
     stop: CancellationToken,
     workers: JoinHandle<()>,
+    replays: JoinHandle<Option<()>>,
 }
 
 impl Deliveries {
-    /// Begins to deliver, and to bring to phones what is published to them.
+    /// Begins to deliver, to bring to phones what is published to them, and to carry out replays of archives.
     pub(crate) fn start(
         broker: Broker,
         ways: &Ways,
@@ -57,9 +58,13 @@ impl Deliveries {
         ));
         gateway.reach_phones_by(Arc::new(Phones::new(broker.clone(), ways.couriers())));
         let stop = CancellationToken::new();
+        let replays = stop
+            .clone()
+            .run_until_cancelled_owned(carry_out_replays(broker.clone()));
         let workers = workers::run(broker, courier, statuses, stop.clone());
         Self {
             workers: tokio::spawn(workers),
+            replays: tokio::spawn(replays),
             stop,
         }
     }
@@ -69,6 +74,9 @@ impl Deliveries {
         self.stop.cancel();
         if let Err(error) = (&mut self.workers).await {
             error!(%error, "deliveries did not stop cleanly");
+        }
+        if let Err(error) = (&mut self.replays).await {
+            error!(%error, "replays did not stop cleanly");
         }
     }
 }

@@ -34,6 +34,7 @@ mod platform_endpoints;
 mod publish;
 mod publish_batch;
 mod remove_permission;
+mod replay_policy;
 mod set_subscription_attributes;
 mod set_topic_attributes;
 mod sms;
@@ -79,6 +80,7 @@ pub use publish_batch::{
     PublishBatchRequest, PublishBatchRequestEntry, PublishBatchResponse, PublishBatchResultEntry,
 };
 pub use remove_permission::RemovePermissionRequest;
+pub use replay_policy::ReplayPolicy;
 pub use set_subscription_attributes::SetSubscriptionAttributesRequest;
 pub use set_topic_attributes::SetTopicAttributesRequest;
 pub use shape::{Attribute, Empty, NoResult};
@@ -87,8 +89,8 @@ pub use sms_sandbox::*;
 pub use stored::StoredNotification;
 pub use subscribe::{PENDING_CONFIRMATION, SubscribeRequest, SubscribeResponse};
 pub use subscription_attributes::{
-    FilterPolicyScope, RedrivePolicy, ReplayPolicy, SubscriptionAttributeName,
-    SubscriptionAttributes, SubscriptionFacts,
+    FilterPolicyScope, RedrivePolicy, SubscriptionAttributeName, SubscriptionAttributes,
+    SubscriptionFacts,
 };
 pub use tags::{
     ListTagsForResourceRequest, ListTagsForResourceResponse, Tag, TagResourceRequest,

@@ -41,6 +41,8 @@ pub struct Notification<'a> {
     pub message: &'a str,
     /// When it was published.
     pub time: Timestamp,
+    /// It comes from the topic's archive. Where the document says so is not documented.
+    pub is_replayed: bool,
     /// Its attributes.
     pub attributes: &'a MessageAttributeMap,
 }
@@ -63,6 +65,14 @@ impl Envelope {
 }
 
 impl Notification<'_> {
+    /// The same, with the mark of what is replayed or without it.
+    pub(super) fn with_mark(self, is_replayed: bool) -> Self {
+        Self {
+            is_replayed,
+            ..self
+        }
+    }
+
     /// What is signed, in both versions of signatures.
     pub fn string_to_sign(&self) -> String {
         let time = timestamp(self.time).to_string();
@@ -87,6 +97,7 @@ impl Notification<'_> {
         out.optional("Subject", self.subject);
         out.text("Message", self.message);
         out.plain("Timestamp", timestamp(self.time));
+        out.optional("Replayed", self.is_replayed.then_some("true"));
         if let Some(signature) = signature {
             out.signature(signature);
         }
@@ -356,6 +367,7 @@ mod tests {
             subject: Some("My First Message"),
             message: "Hello world!",
             time: TIME,
+            is_replayed: false,
             attributes,
         }
     }

@@ -15,6 +15,8 @@ use crate::sqs::{
 
 /// The key of [`StoredMessage::topic_position`]: its tag, and that eight bytes follow.
 const POSITION_KEY: u8 = 11 << 3 | 1;
+/// [`StoredMessage::is_replayed`], set.
+const REPLAYED: [u8; 2] = [12 << 3, 1];
 
 /// What the document around a message says besides its text and its attributes.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -68,6 +70,7 @@ impl StoredNotification {
             subject: self.subject.as_deref(),
             message,
             time: Timestamp::from_millis(self.time_ms),
+            is_replayed: false,
             attributes,
         }
     }
@@ -135,6 +138,16 @@ impl StoredMessage {
         suffix.into()
     }
 
+    /// What follows a published message's payload of an archive, from what followed it, or would have, at first. A message that
+    /// arrives as it is has no place for a mark.
+    pub fn replayed_suffix(suffix: &Bytes) -> Bytes {
+        if suffix.is_empty() {
+            return Bytes::new();
+        }
+        // Before it, as bytes of a number may have to follow.
+        [&REPLAYED, &suffix[..]].concat().into()
+    }
+
     /// The message as its receiver gets it: the document, if it is to be that, and otherwise what it is.
     pub fn into_delivered(self) -> Self {
         let Some(notification) = &self.notification else {
@@ -148,6 +161,7 @@ impl StoredMessage {
         let attributes = self.attribute_map();
         let document = notification
             .notification(text(&self.body), &attributes, sequence_number.as_deref())
+            .with_mark(self.is_replayed)
             .envelope(&notification.base_url, notification.signature().as_ref())
             .body(text(&self.subscription_arn));
         Self {
@@ -266,6 +280,7 @@ mod tests {
             assert_eq!(body[name], value, "{name}");
         }
         assert_eq!(body["MessageAttributes"]["kind"]["Value"], "new");
+        assert!(body.get("Replayed").is_none());
         let unsubscribe = body["UnsubscribeURL"].as_str().unwrap();
         assert!(unsubscribe.ends_with("&SubscriptionArn=arn:of:subscription"));
     }
@@ -281,6 +296,19 @@ mod tests {
         assert_eq!(version, 2);
         document.subscription_arn = Bytes::new();
         assert!(document.to_sign().is_none(), "it is raw");
+    }
+
+    #[test]
+    fn a_document_that_is_replayed_says_so() {
+        let suffix = StoredMessage::document_suffix("arn:of:subscription", true);
+        let suffix = StoredMessage::replayed_suffix(&suffix);
+        let arrived = [&payload()[..], &suffix, &7_u64.to_le_bytes()].concat();
+        let document = StoredMessage::from_payload(arrived.into()).unwrap();
+        assert!(document.is_replayed && document.topic_position == 7);
+        let document = document.into_delivered();
+        let body: serde_json::Value = serde_json::from_slice(&document.body).unwrap();
+        assert_eq!(body["Replayed"], "true");
+        assert_eq!(StoredMessage::replayed_suffix(&Bytes::new()), Bytes::new());
     }
 
     #[test]

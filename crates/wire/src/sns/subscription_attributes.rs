@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use levada_types::{AccountId, QueueArn};
-use serde_json::Value;
 
 use super::attribute_error::{AttributeError, flag, object};
+use super::replay_policy::ReplayPolicy;
 use super::topic_attributes::check_role;
 use super::{
     Attribute, DeliveryPolicy, EffectiveDeliveryPolicy, SubscriptionArn, SubscriptionProtocol,
@@ -40,15 +40,6 @@ pub enum FilterPolicyScope {
 pub struct RedrivePolicy {
     /// The dead-letter queue.
     pub dead_letter_target: QueueArn,
-}
-
-/// Which messages of the archive are to be delivered again. Times are as the client wrote them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReplayPolicy {
-    /// From when on.
-    pub starting_point: String,
-    /// Until when; for good, if there is none.
-    pub ending_point: Option<String>,
 }
 
 /// What a subscription's attributes depend on.
@@ -180,7 +171,7 @@ impl SubscriptionAttributes {
                 }
             }
             Name::ReplayPolicy => {
-                self.replay_policy = parse_replay(value)?;
+                self.replay_policy = ReplayPolicy::parse(value)?;
                 if self.replay_policy.is_none() {
                     kept = String::new();
                 }
@@ -257,7 +248,7 @@ impl SubscriptionAttributes {
     }
 
     /// What `GetSubscriptionAttributes` answers, sorted by name. `owner` is the account that subscribed; there
-    /// are no users yet but its root.
+    /// are no users yet but its root. `replay_status` is of one with a replay policy.
     pub fn describe(
         &self,
         subscription: &SubscriptionArn,
@@ -265,6 +256,7 @@ impl SubscriptionAttributes {
         confirmed: Option<bool>,
         owner: AccountId,
         topic_policy: &TopicDeliveryPolicy,
+        replay_status: Option<&str>,
     ) -> Vec<Attribute> {
         let mut all = self.verbatim.clone();
         if self.filter_policy.is_none() {
@@ -290,6 +282,9 @@ impl SubscriptionAttributes {
             "SubscriptionPrincipal",
             format!("arn:aws:iam::{owner}:root"),
         );
+        if let Some(status) = replay_status {
+            default("ReplayStatus", status.to_owned());
+        }
         if facts.protocol.is_http() {
             let own = self.delivery_policy.clone().unwrap_or_default();
             let effective = EffectiveDeliveryPolicy::of(topic_policy, &own);
@@ -315,54 +310,4 @@ fn parse_redrive(value: &str) -> Result<Option<RedrivePolicy>, AttributeError> {
     let dead_letter_target =
         target.ok_or_else(|| AttributeError::new(NAME, "deadLetterTargetArn is an invalid arn"))?;
     Ok(Some(RedrivePolicy { dead_letter_target }))
-}
-
-/// `{"PointType": "Timestamp", "StartingPoint": "...", "EndingPoint": "..."}`; `{}` takes it away. Wordings from
-/// memory.
-fn parse_replay(value: &str) -> Result<Option<ReplayPolicy>, AttributeError> {
-    const NAME: &str = "ReplayPolicy";
-    let map = object(NAME, value)?;
-    if map.is_empty() {
-        return Ok(None);
-    }
-    let known = ["PointType", "StartingPoint", "EndingPoint"];
-    if let Some(other) = map.keys().find(|key| !known.contains(&key.as_str())) {
-        let reason = format!("invalid JSON. Attribute {other} is unknown.");
-        return Err(AttributeError::new(NAME, reason));
-    }
-    if map.get("PointType").and_then(Value::as_str) != Some("Timestamp") {
-        return Err(AttributeError::new(NAME, "PointType must be Timestamp."));
-    }
-    let point = |name: &str| match map.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if is_time(text) => Ok(Some(text.clone())),
-        Some(_) => {
-            let reason = format!("{name} must be a time such as 2023-09-22T09:50:20.000Z.");
-            Err(AttributeError::new(NAME, reason))
-        }
-    };
-    let starting_point = point("StartingPoint")?
-        .ok_or_else(|| AttributeError::new(NAME, "StartingPoint must be specified."))?;
-    Ok(Some(ReplayPolicy {
-        starting_point,
-        ending_point: point("EndingPoint")?,
-    }))
-}
-
-/// `YYYY-MM-DDThh:mm:ss`, a fraction if need be, and `Z`.
-fn is_time(text: &str) -> bool {
-    let Some(rest) = text.strip_suffix('Z') else {
-        return false;
-    };
-    let (whole, fraction) = rest.split_once('.').unwrap_or((rest, "0"));
-    let like = |b: u8, at: usize| match at {
-        4 | 7 => b == b'-',
-        10 => b == b'T',
-        13 | 16 => b == b':',
-        _ => b.is_ascii_digit(),
-    };
-    whole.len() == 19
-        && whole.bytes().enumerate().all(|(at, b)| like(b, at))
-        && !fraction.is_empty()
-        && fraction.bytes().all(|b| b.is_ascii_digit())
 }

@@ -47,6 +47,9 @@ pub struct StoredMessage {
     /// FIFO topics: the message's place in the topic.
     #[prost(fixed64, tag = "11")]
     pub topic_position: u64,
+    /// It comes from the topic's archive. With the last two it is what follows the bytes that all subscriptions share.
+    #[prost(bool, tag = "12")]
+    pub is_replayed: bool,
 }
 
 /// One attribute of a stored message.

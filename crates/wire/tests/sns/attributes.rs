@@ -385,6 +385,7 @@ fn a_subscription_is_described_as_aws_recorded() {
             confirmed,
             "000000000002".parse().unwrap(),
             &TopicDeliveryPolicy::default(),
+            None,
         );
         all.into_iter().collect::<BTreeMap<_, _>>()
     };

@@ -166,6 +166,12 @@ impl Catalog {
         self.rows_of(self.topics.index.pending_since(before.as_millis()), max)
     }
 
+    /// Subscriptions that ever had a replay, by number; the part of their topic knows how far it has come.
+    pub fn subscriptions_replayed(&self) -> impl Iterator<Item = &Arc<Subscription>> {
+        let numbers = self.topics.index.replayed();
+        numbers.filter_map(|number| self.subscription(number))
+    }
+
     fn rows_of(&self, numbers: impl Iterator<Item = u64>, max: usize) -> Vec<&Arc<Subscription>> {
         numbers
             .filter_map(|number| self.topics.subscriptions.get(&number))
@@ -278,6 +284,7 @@ impl Catalog {
         if !matches!(row.token.len(), 0 | 16) {
             return Err(Refusal::Unspecified); // no gateway makes another
         }
+        let replay_before;
         if command.if_version == 0 {
             self.topic(row.topic).ok_or(Refusal::NoSuchTopic)?;
             if let Some(found) = self.subscription_of(row.topic, &row.protocol, &row.endpoint) {
@@ -286,6 +293,7 @@ impl Catalog {
                     existed: true,
                 });
             }
+            replay_before = 0;
             row.subscription = 0;
             row.created_at = at.as_millis();
             row.queue = 0;
@@ -295,8 +303,10 @@ impl Catalog {
             if old.version != command.if_version {
                 return Err(Refusal::Changed);
             }
+            replay_before = old.replay;
             row = proto::SubscriptionRow {
                 attributes: row.attributes,
+                replay: row.replay,
                 token: row.token,
                 confirmed_by_owner: row.confirmed_by_owner,
                 ..old.to_row()
@@ -314,6 +324,9 @@ impl Catalog {
             row.queue = self.add_delivery_queue(at, &row, delivery, effects);
         }
         row.version = self.touch_topic(row.topic, effects);
+        if row.replay != replay_before {
+            row.replay = row.version;
+        }
         self.topics
             .insert_subscription(Subscription::from_row(&row))?;
         Ok(SubscriptionOutcome {

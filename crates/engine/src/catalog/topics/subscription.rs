@@ -18,6 +18,8 @@ pub struct Subscription {
     pub created_at: u64,
     /// Its delivery queue; 0: it has none.
     pub queue: u64,
+    /// Its latest replay, or the end of one: the version in which it was asked for; 0: never.
+    pub replay: u64,
     /// Of its owner.
     pub account: Box<str>,
     /// How it is delivered to.
@@ -41,6 +43,7 @@ impl Subscription {
             topic: row.topic,
             created_at: row.created_at,
             queue: row.queue,
+            replay: row.replay,
             account: row.account.as_str().into(),
             protocol: row.protocol.as_str().into(),
             endpoint: row.endpoint.as_str().into(),
@@ -68,6 +71,7 @@ impl Subscription {
             token: token.map_or_else(Vec::new, |token| token.to_vec()).into(),
             confirmed_by_owner: self.confirmed_by_owner,
             queue: self.queue,
+            replay: self.replay,
         }
     }
 
@@ -114,6 +118,8 @@ pub(super) struct Index {
     by_token: BTreeMap<[u8; 16], u64>,
     /// The same, the oldest first: when it was made, and its number.
     by_age: BTreeSet<(u64, u64)>,
+    /// Those that ever had a replay.
+    replayed: BTreeSet<u64>,
 }
 
 impl Index {
@@ -124,6 +130,9 @@ impl Index {
         if let Some(token) = row.token() {
             self.by_token.insert(token, row.number);
             self.by_age.insert((row.created_at, row.number));
+        }
+        if row.replay != 0 {
+            self.replayed.insert(row.number);
         }
     }
 
@@ -140,6 +149,7 @@ impl Index {
             self.by_token.remove(&token);
             self.by_age.remove(&(row.created_at, row.number));
         }
+        self.replayed.remove(&row.number);
     }
 
     pub(super) fn of_owner(&self, owner: &str) -> Option<&BTreeSet<u64>> {
@@ -149,6 +159,11 @@ impl Index {
     pub(super) fn by_token(&self, token: &[u8]) -> Option<u64> {
         let token: [u8; 16] = token.try_into().ok()?;
         self.by_token.get(&token).copied()
+    }
+
+    /// Those that ever had a replay.
+    pub(super) fn replayed(&self) -> impl Iterator<Item = u64> + '_ {
+        self.replayed.iter().copied()
     }
 
     /// Those that are not confirmed and were made before a time, the oldest first.

@@ -346,6 +346,7 @@ fn subscription_attributes_that_can_be_set() {
         r#"{"PointType":"Beginning","StartingPoint":"2023-09-22T09:50:20.000Z"}"#,
         r#"{"PointType":"Timestamp"}"#,
         r#"{"PointType":"Timestamp","StartingPoint":"yesterday"}"#,
+        r#"{"PointType":"Timestamp","StartingPoint":"2023-09-22T09:50:20.000Z","EndingPoint":"2023-09-22T09:50:20Z"}"#,
         r#"{"PointType":"Timestamp","StartingPoint":"2023-09-22T09:50:20.000Z","Speed":2}"#,
     ] {
         assert!(
@@ -385,7 +386,10 @@ fn a_subscription_is_described_as_aws_recorded() {
             confirmed,
             "000000000002".parse().unwrap(),
             &TopicDeliveryPolicy::default(),
-            None,
+            attributes
+                .iter()
+                .any(|(name, _)| *name == "ReplayPolicy")
+                .then_some("Pending"),
         );
         all.into_iter().collect::<BTreeMap<_, _>>()
     };
@@ -414,6 +418,15 @@ fn a_subscription_is_described_as_aws_recorded() {
         "arn:aws:iam::000000000002:root"
     );
     assert_eq!(queue["RawMessageDelivery"], "false");
+    let replay = r#"{"PointType":"Timestamp","StartingPoint":"2023-09-22T09:50:20.000Z"}"#;
+    let replayed = described(
+        &[("ReplayPolicy", replay)],
+        SubscriptionProtocol::Sqs,
+        QUEUE,
+        Some(true),
+    );
+    assert_eq!(replayed["ReplayPolicy"], replay);
+    assert_eq!(replayed["ReplayStatus"], "Pending");
     let csv = r#"{"requestPolicy":{"headerContentType":"text/csv"}}"#;
     let web = described(
         &[("DeliveryPolicy", csv), ("RawMessageDelivery", "true")],

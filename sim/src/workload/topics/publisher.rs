@@ -156,6 +156,7 @@ fn destination((address, queue): (Address, Arc<Queue>)) -> Destination {
         variant: u32::from(address.form),
         suffix: suffix(address.subscription),
         numbered: true,
+        replay: 0,
     }
 }
 

@@ -82,4 +82,6 @@ pub use stream::{
     StreamReceipt, StreamRecord, SubscriptionKey, SubscriptionRefused, hash_of,
 };
 pub use table::Table;
-pub use topic::{Audience, Destination, Outgoing, PublishError, Subscribed, Subscription, Topic};
+pub use topic::{
+    Audience, DeliveryFailure, Destination, Outgoing, PublishError, Subscribed, Subscription, Topic,
+};

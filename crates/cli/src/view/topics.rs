@@ -191,10 +191,10 @@ orders.fifo  FIFO  3              1
 orders, a standard topic of account 000000000000 in us-east-1
 made 100 s ago; 2 subscriptions, 1 wait to be confirmed, 0 were deleted
 
-protocol  endpoint           state      backlog  oldest  filter       last error
+protocol  endpoint           state      backlog  oldest  filter     last error
 sqs       arn:q              confirmed  -        -       {\"a\":[1]}  -
-https     https://a/\\u{1b}b  pending    4        61 s    -            12 s ago: 503 busy\\u{1b}
-https     https://c          confirmed  ?        -       -            10 s ago, delivered since: no TLS
+https     https://a/\\u{1b}b  pending    4        61 s    -          12 s ago: 503 busy\\u{1b}
+https     https://c          confirmed  ?        -       -          10 s ago, delivered since: no TLS
 
 attribute    value
 DisplayName  Orders

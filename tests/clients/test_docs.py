@@ -15,26 +15,43 @@ from support.nodes import Cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 ENDPOINT = '"http://127.0.0.1:4566"'
-# By the language of a block: the program, and what it says instead of the endpoint.
+# By the language of a block: the programs, by service, and what they say instead of the endpoint.
 PROGRAMS = {
-    "js": ("javascript/kinesis.test.js", "process.env.LEVADA_ENDPOINT"),
-    "go": ("go/kinesis_test.go", 'os.Getenv("LEVADA_ENDPOINT")'),
-    "rust": ("rust/tests/kinesis.rs", "endpoint"),
-    "java": ("java/src/test/java/dev/levada/interop/KinesisTest.java", 'System.getenv("LEVADA_ENDPOINT")'),
+    "js": ("javascript/{}.test.js", "process.env.LEVADA_ENDPOINT"),
+    "go": ("go/{}_test.go", 'os.Getenv("LEVADA_ENDPOINT")'),
+    "rust": ("rust/tests/{}.rs", "endpoint"),
+    "java": ("java/src/test/java/dev/levada/interop/{}Test.java", 'System.getenv("LEVADA_ENDPOINT")'),
 }
+# As the README's table calls them, and where the table's line for them runs.
+SDKS = {"JavaScript v3": "js", "Java v2": "java", "Go v2": "go", "Rust": "rust"}
 
 
 def blocks(path, language):
     return re.findall(rf"^```{language}\n(.*?)^```$", path.read_text(), re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("language", PROGRAMS)
-def test_the_lines_for_another_language_are_those_that_run(language):
+def runs(language, service, shown):
+    """Asserts that lines of the docs are in the program of a language for a service."""
     program, endpoint = PROGRAMS[language]
-    source = " ".join((ROOT / "tests/interop" / program).read_text().split())
-    (shown,) = (block for block in blocks(ROOT / "docs/kinesis.md", language) if ENDPOINT in block)
+    named = service.title() if language == "java" else service
+    source = " ".join((ROOT / "tests/interop" / program.format(named)).read_text().split())
     wanted = " ".join(shown.replace(ENDPOINT, endpoint).split())
     assert wanted in source, wanted
+
+
+@pytest.mark.parametrize("service", ["kinesis", "sns"])
+@pytest.mark.parametrize("language", PROGRAMS)
+def test_the_lines_for_another_language_are_those_that_run(language, service):
+    (shown,) = (block for block in blocks(ROOT / "docs" / f"{service}.md", language) if ENDPOINT in block)
+    runs(language, service, shown)
+
+
+@pytest.mark.parametrize("sdk", SDKS)
+@pytest.mark.parametrize("service", ["kinesis", "sns", "sqs"])
+def test_the_readmes_line_for_an_sdk_is_one_that_runs(sdk, service):
+    (line,) = re.findall(rf"^\| {sdk} \| `(.*)` \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert ENDPOINT in line
+    runs(SDKS[sdk], service, line)
 
 
 # What the pages make, under names that no other test uses.

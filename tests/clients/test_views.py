@@ -16,7 +16,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from support.aws import receive_all, sqs_client
+from support.endpoints import HttpEndpoint, confirmed
 from support.kinesis import kinesis_client, wait_active
+from support.nodes import free_ports
 from support.operate import eventually, levada, refused
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -319,6 +321,63 @@ def test_a_topic_is_shown_with_who_has_subscribed(sns, sqs, queue, look, read):
         assert (one["protocol"], one["endpoint"], one["confirmed"]) == ("sqs", arn, True)
         assert json.loads(one["filter"]) == {"kind": ["order"]}
         assert arn in read("topics", "show", name) and name in read("topics", "list")
+    finally:
+        sns.delete_topic(TopicArn=topic)
+
+
+def test_the_last_error_of_an_endpoint_is_shown_and_marked_when_it_is_well_again(sns, look, read):
+    name = f"t-{uuid.uuid4().hex[:20]}"
+    topic = sns.create_topic(Name=name)["TopicArn"]
+    ill = {"it": True}
+
+    def answer(arrived):
+        if arrived.kind == "Notification" and ill["it"]:
+            return 503, "busy at http://them:secret@inside/", {}
+        return 200
+
+    def shown():
+        (one,) = look("topics", "show", name)["subscriptions"]
+        return one
+
+    try:
+        with HttpEndpoint(answer) as endpoint:
+            url = endpoint.url.replace("//", "//me:hidden@")
+            policy = json.dumps({"healthyRetryPolicy": {"minDelayTarget": 1, "maxDelayTarget": 1, "numRetries": 100}})
+            confirmed(sns, topic, "http", url, endpoint, DeliveryPolicy=policy)
+            assert shown()["last_error"] is None
+            assert shown()["endpoint"] == f"{endpoint.url}/"
+            sns.publish(TopicArn=topic, Message="m")
+            eventually(lambda: shown()["last_error"])
+            error = shown()["last_error"]
+            assert (error["status"], error["detail"]) == (503, "busy at http://inside/")
+            assert error["delivered_since"] is False and shown()["backlog"] == 1
+            told = read("topics", "show", name)
+            assert "ago: 503 busy at" in told and "hidden" not in told and "secret" not in told
+            ill["it"] = False
+            eventually(lambda: shown()["last_error"]["delivered_since"])
+            assert "ago, delivered since: 503 busy at" in read("topics", "show", name)
+            ill["it"] = True
+            sns.publish(TopicArn=topic, Message="m")
+            eventually(lambda: not shown()["last_error"]["delivered_since"])
+    finally:
+        sns.delete_topic(TopicArn=topic)
+
+
+def test_the_last_error_of_an_endpoint_that_is_not_there_is_shown(sns, look, read):
+    name = f"t-{uuid.uuid4().hex[:20]}"
+    topic = sns.create_topic(Name=name)["TopicArn"]
+    (port,) = free_ports(1)
+
+    def error():
+        (one,) = look("topics", "show", name)["subscriptions"]
+        assert (one["confirmed"], one["backlog"]) == (False, 1)
+        return one["last_error"]
+
+    try:
+        sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=f"http://127.0.0.1:{port}/")
+        eventually(error)
+        assert error()["status"] is None and error()["delivered_since"] is False
+        assert f"cannot connect to 127.0.0.1 at 127.0.0.1:{port}" in read("topics", "show", name)
     finally:
         sns.delete_topic(TopicArn=topic)
 

@@ -25,7 +25,7 @@ use crate::placement;
 use crate::proposer::Proposer;
 use crate::reader::Reader;
 use crate::stream::{ReadBudgets, Subscriptions};
-use crate::topic::Deliveries;
+use crate::topic::{Deliveries, Failures};
 use crate::waiters::Waiters;
 
 /// How long a tick may take.
@@ -78,6 +78,8 @@ pub(crate) struct Core {
     pub(crate) subscriptions: Subscriptions,
     /// What is to be pushed to subscriptions' endpoints.
     pub(crate) deliveries: Deliveries,
+    /// Why that was not possible the last time.
+    pub(crate) delivery_failures: Failures,
     /// Parts of queues that are watched elsewhere for polls that are parked here.
     pub(crate) far: Mutex<BTreeSet<(QueueId, PartitionId)>>,
     /// Chooses where a receive begins to look.

@@ -66,6 +66,7 @@ pub(crate) async fn drive(core: Arc<Core>, route: Arc<Route>, group: Arc<Group>)
                 }
                 known = lead;
                 if known.leader == Some(core.node) {
+                    core.delivery_failures.forget(group.id());
                     core.deliveries.taken_over(&core.directory, &group);
                 }
                 route.changed.all();

@@ -83,5 +83,6 @@ pub use stream::{
 };
 pub use table::Table;
 pub use topic::{
-    Audience, Destination, Outgoing, PublishError, ReplayWatch, Subscribed, Subscription, Topic,
+    Audience, DeliveryFailure, Destination, Outgoing, PublishError, ReplayWatch, Subscribed,
+    Subscription, Topic,
 };

@@ -16,7 +16,7 @@ use crate::broker::Broker;
 use crate::core::Core;
 use crate::handler::malformed;
 use crate::messages::let_time_pass;
-use crate::{Queue, QueueCounts, RouteError, method, proto};
+use crate::{DeliveryFailure, Queue, QueueCounts, RouteError, method, proto};
 
 /// Messages that one look shows at most: each may have to be read from the disk by itself.
 pub const PEEKED_MAX: usize = 100;
@@ -24,7 +24,7 @@ pub const PEEKED_MAX: usize = 100;
 const PEEKED_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// One part of a queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueuePart {
     /// Where it is.
     pub partition: PartitionId,
@@ -32,6 +32,8 @@ pub struct QueuePart {
     pub leader: Option<NodeId>,
     /// What its leader says; `None` if none answered.
     pub holds: Option<PartHolds>,
+    /// Of a delivery queue: the last attempt that failed, of those that its leader has made since it leads.
+    pub failure: Option<DeliveryFailure>,
 }
 
 /// What a part of a queue holds.
@@ -120,6 +122,9 @@ impl Broker {
                     partition,
                     leader,
                     holds: part.map(PartHolds::from_reply),
+                    failure: part
+                        .and_then(|part| part.failure.as_ref())
+                        .map(DeliveryFailure::from_reply),
                 });
             }
         }
@@ -305,12 +310,14 @@ async fn answer_look(
     let looks = request.queues.iter().map(|queue| {
         // One at a time, so that nothing waits long. A part that is not configured yet holds nothing.
         let view = group.read(|p| p.queue(QueueId(*queue)));
+        let failure = core.delivery_failures.of(QueueId(*queue), partition);
         view.map_or_else(proto::PartLook::default, |view| proto::PartLook {
             ready: view.counts.ready,
             in_flight: view.counts.in_flight,
             delayed: view.counts.delayed,
             taken: view.taken,
             oldest_age_ms: view.oldest_ready_at.map(|at| now.millis_since(at)),
+            failure: failure.map(|failure| failure.to_reply()),
         })
     });
     let reply = proto::LookReply {
@@ -504,8 +511,8 @@ mod tests {
         let lost = lost.count();
         assert!((1..30).contains(&lost), "{lost}");
         assert_eq!(peek.messages[lost..], whole.messages[lost..]);
-        let holds = broker.look_at_queues(std::slice::from_ref(&queue)).await[&queue.id][0];
-        let holds = holds.holds.unwrap();
+        let holds = broker.look_at_queues(std::slice::from_ref(&queue)).await[&queue.id][0].holds;
+        let holds = holds.unwrap();
         assert_eq!(
             (holds.counts.ready, holds.counts.in_flight, holds.taken),
             (30, 0, 30)

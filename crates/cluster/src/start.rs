@@ -34,7 +34,7 @@ use crate::members::Members;
 use crate::node::{Node, NodeOptions, StartError, Storage};
 use crate::reader::Reader;
 use crate::stream::{ReadBudgets, Subscriptions};
-use crate::topic::Deliveries;
+use crate::topic::{Deliveries, Failures};
 use crate::waiters::Waiters;
 use crate::{background, hosting, method, standing};
 
@@ -356,6 +356,7 @@ async fn open_core(
         read_budgets: ReadBudgets::default(),
         subscriptions: Subscriptions::default(),
         deliveries: Deliveries::default(),
+        delivery_failures: Failures::default(),
         far: Mutex::default(),
         turn: AtomicU64::new(0),
     };

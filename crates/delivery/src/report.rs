@@ -1,5 +1,6 @@
 //! What became of one attempt: what every sender answers, and the worker acts upon.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::limits::DETAIL_BYTES_MAX;
@@ -38,7 +39,7 @@ pub struct Report {
     pub fate: Fate,
     /// The status that was answered, HTTP's or SMTP's.
     pub status: Option<u16>,
-    /// What was answered, or why there was no answer; at most [`DETAIL_BYTES_MAX`] bytes.
+    /// What was answered, or why there was no answer; at most [`DETAIL_BYTES_MAX`] bytes, without names and passwords in URLs.
     pub detail: String,
 }
 
@@ -75,9 +76,30 @@ impl Report {
             verdict,
             fate: Fate::Keep,
             status,
-            detail: clipped(&detail.to_string()),
+            detail: clipped(&without_passwords(&detail.to_string())),
         }
     }
+}
+
+/// A text in which URLs have lost the name and the password that they may have: it is shown and written to logs.
+fn without_passwords(text: &str) -> Cow<'_, str> {
+    const SCHEME_END: &str = "://";
+    let mut kept = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(SCHEME_END) {
+        let (before, authority) = rest.split_at(at + SCHEME_END.len());
+        let end = authority
+            .find(|c: char| "/?#\"'<>\\".contains(c) || c.is_whitespace())
+            .unwrap_or(authority.len());
+        let from = authority[..end].rfind('@').map_or(0, |at| at + 1);
+        kept.push_str(before);
+        rest = &authority[from..];
+    }
+    if kept.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    kept.push_str(rest);
+    Cow::Owned(kept)
 }
 
 /// The beginning of a text, and no characters that a log or a terminal would act upon.
@@ -96,6 +118,22 @@ fn clipped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_and_passwords_of_urls_are_left_out() {
+        for (text, shown) in [
+            ("no URL @ all", "no URL @ all"),
+            ("to http://a:b@c/d@e: no", "to http://c/d@e: no"),
+            ("http://x, https://u:p@[::1]:8", "http://x, https://[::1]:8"),
+            ("\"smtp://u:p@h\" 'a://b@c@d'", "\"smtp://h\" 'a://d'"),
+            ("a://://u@", "a://://"),
+            ("ü://é:ß@ö", "ü://ö"),
+        ] {
+            assert_eq!(Report::never(None, text).detail, shown);
+        }
+        let long = format!("http://{}:secret@host/", "u".repeat(DETAIL_BYTES_MAX));
+        assert_eq!(Report::never(None, long).detail, "http://host/");
+    }
 
     #[test]
     fn details_are_short_and_tame() {

@@ -31,13 +31,14 @@ Examples:
         #[command(flatten)]
         who: Who,
     },
-    /// One topic: its subscriptions, whether they are confirmed, their filters, and what waits for them.
+    /// One topic: its subscriptions, whether they are confirmed, their filters, what waits for them, and why.
     #[command(after_help = "\
 Examples:
   levada topics show orders
   levada topics show orders --json | jq '.subscriptions[] | select(.backlog > 100)'
 
-What is for a queue goes there at once, and has no backlog here: look at the queue.")]
+What is for a queue goes there at once, and has no backlog here: look at the queue. The last error is the last attempt to deliver
+that failed, as the nodes know it that lead now.")]
     Show {
         /// The topic's name.
         name: String,
@@ -98,7 +99,13 @@ fn page(document: &Value) -> String {
         document["confirmed"], document["pending"], document["deleted"]
     );
     let mut rows = vec![heads([
-        "protocol", "endpoint", "state", "backlog", "oldest", "filter",
+        "protocol",
+        "endpoint",
+        "state",
+        "backlog",
+        "oldest",
+        "filter",
+        "last error",
     ])];
     rows.extend(list(&document["subscriptions"]).map(|subscription| {
         let is_confirmed = subscription["confirmed"] == true;
@@ -114,6 +121,7 @@ fn page(document: &Value) -> String {
             backlog,
             age(&subscription["oldest_age_ms"]),
             one_line(&text(&subscription["filter"]), VALUE_CHARS_MAX),
+            last_error(document, &subscription["last_error"]),
         ]
     }));
     if rows.len() > 1 {
@@ -122,6 +130,30 @@ fn page(document: &Value) -> String {
     }
     write_values(&mut out, document);
     explain_unknown(&mut out, &rows);
+    out
+}
+
+/// When a delivery last failed, whether one has succeeded after it, and what was said.
+fn last_error(document: &Value, error: &Value) -> String {
+    let Some(ago) = ago(document, &error["at_ms"]) else {
+        return "-".to_owned();
+    };
+    let mut out = ago;
+    if error["delivered_since"] == true {
+        out.push_str(", delivered since");
+    }
+    out.push(':');
+    for said in [&error["status"], &error["detail"]] {
+        let said = if said.is_null() {
+            String::new()
+        } else {
+            text(said)
+        };
+        if !said.is_empty() {
+            out.push(' ');
+            out.push_str(&one_line(&said, VALUE_CHARS_MAX));
+        }
+    }
     out
 }
 
@@ -148,19 +180,21 @@ orders.fifo  FIFO  3              1
                 { "protocol": "sqs", "endpoint": "arn:q", "confirmed": true, "is_pushed": false, "backlog": null,
                   "oldest_age_ms": null, "filter": "{\"a\":[1]}" },
                 { "protocol": "https", "endpoint": "https://a/\u{1b}b", "confirmed": false, "is_pushed": true, "backlog": 4,
-                  "oldest_age_ms": 61_000, "filter": null },
+                  "oldest_age_ms": 61_000, "filter": null,
+                  "last_error": { "at_ms": 88_000, "status": 503, "detail": "busy\u{1b}", "delivered_since": false } },
                 { "protocol": "https", "endpoint": "https://c", "confirmed": true, "is_pushed": true, "backlog": null,
-                  "oldest_age_ms": null, "filter": null },
+                  "oldest_age_ms": null, "filter": null,
+                  "last_error": { "at_ms": 90_000, "status": null, "detail": "no TLS", "delivered_since": true } },
             ],
         });
         let expected = "\
 orders, a standard topic of account 000000000000 in us-east-1
 made 100 s ago; 2 subscriptions, 1 wait to be confirmed, 0 were deleted
 
-protocol  endpoint           state      backlog  oldest  filter
-sqs       arn:q              confirmed  -        -       {\"a\":[1]}
-https     https://a/\\u{1b}b  pending    4        61 s    -
-https     https://c          confirmed  ?        -       -
+protocol  endpoint           state      backlog  oldest  filter     last error
+sqs       arn:q              confirmed  -        -       {\"a\":[1]}  -
+https     https://a/\\u{1b}b  pending    4        61 s    -          12 s ago: 503 busy\\u{1b}
+https     https://c          confirmed  ?        -       -          10 s ago, delivered since: no TLS
 
 attribute    value
 DisplayName  Orders

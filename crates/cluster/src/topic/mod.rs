@@ -8,6 +8,7 @@ mod archive;
 mod audience;
 mod change;
 mod delivery;
+mod failures;
 mod keeper;
 mod publish;
 
@@ -22,11 +23,13 @@ use crate::broker::Broker;
 
 pub(crate) use audience::Audiences;
 pub(crate) use delivery::Deliveries;
+pub(crate) use failures::Failures;
 pub(crate) use keeper::keep_topics;
 
 pub use archive::ReplayWatch;
 pub use audience::{Audience, Subscription};
 pub use change::Subscribed;
+pub use failures::DeliveryFailure;
 pub use publish::{Destination, Outgoing, PublishError};
 
 /// One version of one topic; replaced as a whole when the catalog changes.

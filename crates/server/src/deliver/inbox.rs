@@ -8,17 +8,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use levada_cluster::{Broker, Queue, ReceiveOptions, ReceivedMessage, RouteError, Topic};
+use levada_cluster::{
+    Broker, DeliveryFailure, Queue, ReceiveOptions, ReceivedMessage, RouteError, Topic,
+};
 use levada_delivery::limits::CLAIM_TIME_MIN;
-use levada_delivery::{ClaimResult, Claimed, GiveUp, Inbox, InboxError, Report};
+use levada_delivery::{ClaimResult, Claimed, GiveUp, Inbox, InboxError, Report, Verdict};
 use levada_engine::Subscription;
 use levada_gateway::topic_may_send;
-use levada_types::{PartitionId, QueueArn, Receipt};
+use levada_types::{PartitionId, QueueArn, Receipt, Timestamp};
 use levada_wire::sns::SubscriptionAttributes;
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::endpoint_shown;
 use super::letter::{Letter, asks_to_confirm};
 use super::limits::LINGER;
 use super::settings::Settings;
@@ -182,6 +185,27 @@ impl PartInbox {
         messages.into_iter().map(letter).collect()
     }
 
+    /// For an operator who asks how it goes.
+    fn note(&self, report: &Report) {
+        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        let at = Timestamp::from_millis(millis(now));
+        let (queue, partition) = (self.queue.id, self.partition);
+        match report.verdict {
+            Verdict::Delivered => self.broker.note_delivered(queue, partition, at),
+            Verdict::Retry | Verdict::Never => {
+                let failure = DeliveryFailure {
+                    at,
+                    status: report.status,
+                    detail: report.detail.clone(),
+                    delivered_at: None,
+                };
+                let broker = &self.broker;
+                broker.note_delivery_failure(queue, partition, failure);
+            }
+            Verdict::NotTried => {}
+        }
+    }
+
     /// What the queue was told. One that is gone needs to be told nothing.
     fn settled(&self, told: Result<(), RouteError>) -> Result<(), InboxError> {
         match told {
@@ -272,21 +296,29 @@ impl Inbox for PartInbox {
         }
     }
 
-    async fn done(&self, claim: &Claim, _: &Report) -> Result<(), InboxError> {
+    async fn done(&self, claim: &Claim, report: &Report) -> Result<(), InboxError> {
+        self.note(report);
         self.settled(self.delete(claim).await)
     }
 
-    async fn later(&self, claim: &Claim, delay: Duration, _: &Report) -> Result<(), InboxError> {
+    async fn later(
+        &self,
+        claim: &Claim,
+        delay: Duration,
+        report: &Report,
+    ) -> Result<(), InboxError> {
+        self.note(report);
         let change = [(claim.receipt, millis(delay))];
         let told = self.broker.change_visibility(&self.queue, &change).await;
         self.settled(told.map(drop))
     }
 
     async fn give_up(&self, claim: &Claim, why: GiveUp, report: &Report) -> Result<(), InboxError> {
+        self.note(report);
         let row = self.known().row;
         info!(
             protocol = %row.protocol,
-            endpoint = %shown(&row.endpoint),
+            endpoint = %endpoint_shown(&row.endpoint),
             subscription = self.number,
             why = why.as_str(),
             status = report.status,
@@ -295,10 +327,4 @@ impl Inbox for PartInbox {
         );
         self.settled(self.bury(claim).await)
     }
-}
-
-/// An endpoint without the name and the password that it may have: it is written to logs.
-fn shown(endpoint: &str) -> String {
-    levada_delivery::Endpoint::parse(endpoint)
-        .map_or_else(|_| endpoint.to_owned(), |endpoint| endpoint.without_user())
 }

@@ -87,6 +87,14 @@ impl Drop for Deliveries {
     }
 }
 
+/// An endpoint as it is shown and written to logs: without the name and the password that it may have.
+pub(crate) fn endpoint_shown(endpoint: &str) -> String {
+    match levada_delivery::Endpoint::parse(endpoint) {
+        Ok(url) if url.user().is_some() => url.without_user(),
+        _ => endpoint.to_owned(),
+    }
+}
+
 /// Puts this node's certificate where all nodes find it. Until it is there, what it signs can be checked only by who asks this node.
 pub(crate) async fn share_certificate(broker: &Broker, signer: &NodeSigner) {
     let name = signer.name();

@@ -203,6 +203,7 @@ mod tests {
             partition: PartitionId(n),
             leader: None,
             holds: *holds,
+            failure: None,
         };
         let parts = (1..).zip(of).map(part).collect();
         BTreeMap::from([(QueueId(1), parts)])

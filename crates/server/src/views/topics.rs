@@ -1,17 +1,19 @@
 //! Topics, who has subscribed to them, and what waits for each subscription.
 //!
 //! What is for a queue of a user's goes there at once: only subscriptions that are pushed to have a delivery queue, whose
-//! messages are their backlog. Figures of which a part's leader did not answer are null.
+//! messages are their backlog. Figures of which a part's leader did not answer are null. How deliveries fail is known to the
+//! leaders alone, since they lead.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use levada_cluster::{Queue, Topic};
+use levada_cluster::{DeliveryFailure, Queue, Topic};
 use levada_types::QueueId;
 use serde_json::{Value, json};
 
-use super::queues::whole;
+use super::queues::{Holds, whole};
 use super::{PAGE, Request, Scope, ViewError, now_ms};
+use crate::deliver::endpoint_shown;
 
 /// A page of topics.
 pub(super) fn list(scope: &Scope, request: &Request) -> Value {
@@ -63,7 +65,7 @@ pub(super) async fn show(scope: &Scope, request: &Request) -> Result<Value, View
         let held = whole(QueueId(row.queue), &holds);
         json!({
             "protocol": &*row.protocol,
-            "endpoint": &*row.endpoint,
+            "endpoint": endpoint_shown(&row.endpoint),
             "confirmed": row.is_confirmed(),
             "owner": &*row.account,
             "created_at_ms": row.created_at,
@@ -72,11 +74,26 @@ pub(super) async fn show(scope: &Scope, request: &Request) -> Result<Value, View
             "is_pushed": row.queue != 0,
             "backlog": held.map(|h| h.counts.ready + h.counts.in_flight + h.counts.delayed),
             "oldest_age_ms": held.and_then(|h| h.oldest_age_ms),
+            "last_error": last_error(QueueId(row.queue), &holds),
         })
     });
     shown["subscriptions"] = subscriptions.collect();
     shown["after"] = json!(last.map(|row| row.number.to_string()));
     Ok(shown)
+}
+
+/// Of all parts the last attempt that failed, and whether a message was delivered after it.
+fn last_error(queue: QueueId, holds: &Holds) -> Option<Value> {
+    let parts = holds.get(&queue)?.iter();
+    let failures: Vec<&DeliveryFailure> = parts.filter_map(|p| p.failure.as_ref()).collect();
+    let last = failures.iter().max_by_key(|failure| failure.at)?;
+    let delivered_at = failures.iter().filter_map(|f| f.delivered_at).max();
+    Some(json!({
+        "at_ms": last.at.as_millis(),
+        "status": last.status,
+        "detail": last.detail,
+        "delivered_since": delivered_at >= Some(last.at),
+    }))
 }
 
 fn summary(scope: &Scope, topic: &Topic) -> Value {
@@ -95,12 +112,44 @@ fn summary(scope: &Scope, topic: &Topic) -> Value {
 mod tests {
     use std::time::Duration;
 
+    use levada_cluster::QueuePart;
     use levada_cluster::{Node, NodeOptions};
     use levada_engine::proto::{NewMessage, SubscriptionRow, TopicRow};
-    use levada_types::AccountId;
+    use levada_types::{AccountId, PartitionId, Timestamp};
 
     use super::super::see;
     use super::*;
+
+    #[test]
+    fn the_last_error_is_that_of_the_part_that_failed_last() {
+        let part = |n: u32, failure: Option<(u64, Option<u64>)>| QueuePart {
+            partition: PartitionId(n),
+            leader: None,
+            holds: None,
+            failure: failure.map(|(at, delivered_at)| DeliveryFailure {
+                at: Timestamp::from_millis(at),
+                status: None,
+                detail: format!("of part {n}"),
+                delivered_at: delivered_at.map(Timestamp::from_millis),
+            }),
+        };
+        let told = |parts: Vec<QueuePart>| {
+            let error = last_error(QueueId(1), &Holds::from([(QueueId(1), parts)]))?;
+            Some((error["at_ms"].clone(), error["delivered_since"].clone()))
+        };
+        assert_eq!(told(vec![part(1, None), part(2, None)]), None);
+        let first = || part(1, Some((10, Some(15))));
+        let failed = Some((json!(20), json!(false)));
+        assert_eq!(told(vec![first(), part(2, Some((20, None)))]), failed);
+        assert_eq!(
+            told(vec![first(), part(2, None)]),
+            Some((json!(10), json!(true)))
+        );
+        // An endpoint that got a message of another part is well again.
+        let later = part(1, Some((10, Some(25))));
+        let well = Some((json!(20), json!(true)));
+        assert_eq!(told(vec![later, part(2, Some((20, None)))]), well);
+    }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_topic_is_shown_with_who_subscribed_and_what_waits_for_whom() {
@@ -138,7 +187,7 @@ mod tests {
             .attributes
             .insert("FilterPolicy".into(), filter.into());
         broker.subscribe(filtered, None).await.unwrap().unwrap();
-        let mut pending = to("https", "https://example.com/");
+        let mut pending = to("https", "https://me:secret@example.com/");
         pending.token = vec![7; 16].into();
         let delivery = Some(BTreeMap::new());
         let pushed = broker.subscribe(pending, delivery).await.unwrap().unwrap();
@@ -149,6 +198,14 @@ mod tests {
             ..NewMessage::default()
         };
         broker.send(&queue, vec![message]).await.unwrap();
+        let part = queue.partitions[0];
+        let failure = DeliveryFailure {
+            at: Timestamp::from_millis(40),
+            status: Some(503),
+            detail: "busy".into(),
+            delivered_at: None,
+        };
+        broker.note_delivery_failure(queue.id, part, failure);
 
         let ask = async |name: &str, body: Value| {
             let body = body.to_string();
@@ -180,6 +237,11 @@ mod tests {
             json!(1),
         ];
         assert_eq!((facts(0), facts(1)), (to_queue, to_url));
+        assert_eq!(subscriptions[1]["endpoint"], "https://example.com/");
+        let failed =
+            json!({ "at_ms": 40, "status": 503, "detail": "busy", "delivered_since": false });
+        let errors = [0, 1].map(|n: usize| subscriptions[n]["last_error"].clone());
+        assert_eq!(errors, [Value::Null, failed]);
 
         let listed = json!({ "region": "us-east-1", "access_key": "any" });
         let listed = ask("topics/list", listed).await.unwrap().unwrap();

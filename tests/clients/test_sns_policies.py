@@ -1,12 +1,14 @@
 """What a topic's policy opens to other accounts, and what a topic may send to queues of other accounts."""
 
 import json
+import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
 from botocore.exceptions import ClientError
-from support.aws import arn_of, attributes, eventually, receive_none, receive_one, refused, sqs_client
+from support.aws import arn_of, eventually, receive_none, receive_one, refused, sqs_client
 from support.endpoints import HttpEndpoint, confirmed
 from support.nodes import Cluster
 from support.sns import document, follow, sns_client, subscribe, subscription_attributes, topic_attributes
@@ -410,29 +412,71 @@ def test_into_a_queue_of_another_region(endpoints, owner, topic):
         elsewhere.publish(TopicArn=topic, Message="x")
 
 
-def test_what_was_allowed_through_one_node_is_allowed_by_all():
-    """At once: nothing is tried again here."""
+@pytest.fixture(scope="module")
+def three():
+    """Three nodes of their own."""
     with Cluster(3) as cluster:
-        owners = [sns_client(e, access_key=OWNER) for e in cluster.endpoints]
-        friends = [sns_client(e, access_key=FRIEND) for e in cluster.endpoints]
-        queues = [sqs_client(e, access_key=FRIEND) for e in cluster.endpoints]
+        yield cluster
+
+
+def test_what_was_allowed_through_one_node_is_allowed_by_all(three):
+    """At once: nothing is tried again here."""
+    owners = [sns_client(e, access_key=OWNER) for e in three.endpoints]
+    friends = [sns_client(e, access_key=FRIEND) for e in three.endpoints]
+    queues = [sqs_client(e, access_key=FRIEND) for e in three.endpoints]
+    for n in range(6):
+        here, there, elsewhere = n % 3, (n + 1) % 3, (n + 2) % 3
+        topic = owners[here].create_topic(Name=f"t{n}")["TopicArn"]
+        url = queues[elsewhere].create_queue(QueueName=f"q{n}")["QueueUrl"]
+        queue = arn_of(queues[elsewhere], url)
+        with denied(FRIEND, "Publish", topic):
+            friends[there].publish(TopicArn=topic, Message="x")
+        put_policy(owners[here], topic, {"Principal": {"AWS": FRIEND}, "Action": ["SNS:Subscribe", "SNS:Publish"]})
+        subscribe(friends[there], topic, queue, **RAW)
+        friends[elsewhere].publish(TopicArn=topic, Message="closed")
+        let_in(queues[here], url, topic)
+        for node in (there, elsewhere):
+            friends[node].publish(TopicArn=topic, Message=f"{n} through {node}")
+        wanted = {f"{n} through {node}" for node in (there, elsewhere)}
+        came = set()
+        while came != wanted:
+            message = receive_one(queues[there], url)
+            came.add(message["Body"])
+            assert came <= wanted
+            queues[here].delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+
+@pytest.mark.parametrize("what", ["topic", "queue"])
+def test_a_node_that_stood_still_does_not_refuse_by_what_it_knew(three, what):
+    """It has not heard of the new policy when it goes on, and a request waits for it."""
+    owners = [sns_client(e, access_key=OWNER) for e in three.endpoints]
+    friends = [sns_client(e, access_key=FRIEND) for e in three.endpoints]
+    queues = [sqs_client(e, access_key=FRIEND) for e in three.endpoints]
+    with ThreadPoolExecutor(1) as pool:
         for n in range(6):
-            here, there, elsewhere = n % 3, (n + 1) % 3, (n + 2) % 3
-            topic = owners[here].create_topic(Name=f"t{n}")["TopicArn"]
-            url = queues[elsewhere].create_queue(QueueName=f"q{n}")["QueueUrl"]
-            queue = attributes(queues[elsewhere], url, "QueueArn")["QueueArn"]
-            with denied(FRIEND, "Publish", topic):
-                friends[there].publish(TopicArn=topic, Message="x")
-            put_policy(owners[here], topic, {"Principal": {"AWS": FRIEND}, "Action": ["SNS:Subscribe", "SNS:Publish"]})
-            subscribe(friends[there], topic, queue, **RAW)
-            friends[elsewhere].publish(TopicArn=topic, Message="closed")
-            let_in(queues[here], url, topic)
-            for node in (there, elsewhere):
-                friends[node].publish(TopicArn=topic, Message=f"{n} through {node}")
-            wanted = {f"{n} through {node}" for node in (there, elsewhere)}
-            came = set()
-            while came != wanted:
-                message = receive_one(queues[there], url)
-                came.add(message["Body"])
-                assert came <= wanted
-                queues[here].delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            behind, maker, other = n % 3, (n + 1) % 3, (n + 2) % 3
+            topic = owners[maker].create_topic(Name=f"{what}-{n}")["TopicArn"]
+            url = queues[maker].create_queue(QueueName=f"{what}-{n}")["QueueUrl"]
+            put_policy(owners[maker], topic, {"Action": "SNS:Subscribe"})
+            subscribe(friends[maker], topic, arn_of(queues[maker], url), **RAW)
+            # So that the node has them, and knows what they say.
+            if what == "topic":
+                let_in(queues[maker], url, topic)
+                with denied(FRIEND, "Publish", topic):
+                    friends[behind].publish(TopicArn=topic, Message="x")
+            else:
+                owners[behind].publish(TopicArn=topic, Message="closed")
+            three.nodes[behind].pause()
+            try:
+                if what == "topic":
+                    put_policy(owners[maker], topic, {"Principal": {"AWS": FRIEND}})
+                    publisher = friends[behind]
+                else:
+                    let_in(queues[maker], url, topic)
+                    publisher = owners[behind]
+                published = pool.submit(publisher.publish, TopicArn=topic, Message="open")
+                time.sleep(0.2)  # so that the request is there when the node goes on
+            finally:
+                three.nodes[behind].resume()
+            published.result(timeout=30)
+            assert receive_one(queues[other], url, wait_s=20)["Body"] == "open"

@@ -138,15 +138,12 @@ def test_a_new_subscription_gets_the_whole_archive(sns, other_sns, sqs, archived
 
 def test_a_range_of_time_passes_a_filter(sns, sqs, archived, fifo, fifo_arn):
     arn = subscribe(sns, archived, fifo_arn)
-    first = subscription_attributes(sns, arn)["SubscriptionArn"]
     for n in range(12):
         publish(sns, archived, [n], kind="even" if n % 2 == 0 else "odd")
     documents = [document(m) for m in receive_all(sqs, fifo, 12)]
     at = {int(m["Message"].split()[1]): m["Timestamp"] for m in documents}
     assert len(set(at.values())) == 12, "each has a time of its own"
-    sns.set_subscription_attributes(
-        SubscriptionArn=first, AttributeName="FilterPolicy", AttributeValue='{"kind": ["even"]}'
-    )
+    sns.set_subscription_attributes(SubscriptionArn=arn, AttributeName="FilterPolicy", AttributeValue='{"kind": ["even"]}')
     set_policy(sns, arn, policy(at[3], at[8]))
     got = receive_all(sqs, fifo, 3)
     assert sorted(numbers_of(got)) == [4, 6, 8]

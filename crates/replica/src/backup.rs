@@ -74,7 +74,7 @@ pub fn lay_down(
         opaque: meta.encode_to_vec().into(),
     };
     checkpoints
-        .save(partition, meta, rows)
+        .save(partition, meta, &rows)
         .map_err(io::Error::other)?;
     let vote = proto::Vote {
         term: FIRST_TERM,

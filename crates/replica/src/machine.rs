@@ -187,7 +187,7 @@ impl Applied {
         };
         let report = self
             .checkpoints
-            .save(self.id, meta, captured.snapshot.rows.clone())
+            .save(self.id, meta, &captured.snapshot.rows)
             .map_err(io::Error::other)?;
         tracing::debug!(partition = %self.id, index = last.index, ?report, "wrote a checkpoint");
         Ok(())

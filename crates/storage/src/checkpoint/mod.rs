@@ -1,7 +1,7 @@
 //! Checkpoints: the last two consistent sets of metadata rows of each partition, in sled.
 //!
-//! A save goes to the older of a partition's two generations, as one atomic batch that ends with a
-//! manifest, and is flushed before it returns. A load takes the newest generation of which every checksum
+//! A save goes to the older of a partition's two generations, ends with a manifest, and is flushed before it returns. What
+//! has changed is one atomic batch, if it is not too much for that. A load takes the newest generation of which every checksum
 //! fits, else the one before. So neither a crash in the middle of a save nor one bad row costs more than a
 //! longer replay of the log.
 //!
@@ -9,9 +9,10 @@
 //! which the store says that it is unusable, and the node can set the directory aside and refill from its
 //! peers (see ADR 3). All calls block the thread: an async caller takes them to a blocking one.
 
+mod difference;
 mod row;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -19,8 +20,9 @@ use std::sync::{Mutex, PoisonError, RwLock};
 
 use bytes::Bytes;
 use levada_types::PartitionId;
-use sled::{Batch, Db, Tree};
+use sled::{Db, Tree};
 
+use difference::{Difference, in_order};
 use row::{MANIFEST_KEY, Manifest, ROW_PREFIX, RowsCrc};
 
 /// Memory for sled's pages. Nothing on a request's path reads them.
@@ -190,16 +192,16 @@ impl CheckpointStore {
         &self,
         partition: PartitionId,
         meta: CheckpointMeta,
-        rows: Vec<(Bytes, Bytes)>,
+        rows: &[(Bytes, Bytes)],
     ) -> Result<SaveReport, CheckpointError> {
         let _saving = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
-        let rows: BTreeMap<Bytes, Bytes> = rows.into_iter().collect();
+        let rows = in_order(rows);
         self.guard(|db| {
             let trees = open_trees(db, partition)?;
             let saves = [save_number(&trees[0])?, save_number(&trees[1])?];
-            let older = usize::from(saves[1] < saves[0]);
+            let older = &trees[usize::from(saves[1] < saves[0])];
             let newest = saves.into_iter().flatten().max();
-            let (mut batch, report) = difference(&trees[older], &rows)?;
+            let difference = Difference::between(older, &rows)?;
             let mut crc = RowsCrc::default();
             rows.iter().for_each(|(key, value)| crc.add(key, value));
             let manifest = Manifest {
@@ -208,10 +210,11 @@ impl CheckpointStore {
                 count: rows.len() as u64,
                 rows_crc: crc.value(),
             };
-            batch.insert(MANIFEST_KEY, manifest.encode());
-            trees[older].apply_batch(batch)?;
+            let mut last = difference.write(db, older, &rows)?;
+            last.insert(MANIFEST_KEY, manifest.encode());
+            older.apply_batch(last)?;
             self.flush(db)?;
-            Ok(report)
+            Ok(difference.report())
         })
     }
 
@@ -387,43 +390,6 @@ fn save_number(tree: &Tree) -> sled::Result<Option<u64>> {
     Ok(manifest
         .and_then(|bytes| Manifest::decode(&bytes).ok())
         .map(|manifest| manifest.save))
-}
-
-/// What must be written and removed so that the tree holds these rows.
-fn difference(tree: &Tree, rows: &BTreeMap<Bytes, Bytes>) -> sled::Result<(Batch, SaveReport)> {
-    let mut batch = Batch::default();
-    let mut same = BTreeSet::new();
-    let mut removed = 0;
-    for stored in tree.scan_prefix(ROW_PREFIX) {
-        let (stored_key, stored) = stored?;
-        let key = &stored_key[ROW_PREFIX.len()..];
-        match rows.get(key) {
-            Some(value) if row::same_value(&stored, key, value) => {
-                same.insert(stored_key);
-            }
-            Some(_) => {}
-            None => {
-                batch.remove(stored_key);
-                removed += 1;
-            }
-        }
-    }
-    let mut written = 0;
-    for (key, value) in rows {
-        let stored_key = row::encode_key(key);
-        if !same.contains(&stored_key[..]) {
-            batch.insert(stored_key, row::encode_value(key, value));
-            written += 1;
-        }
-    }
-    Ok((
-        batch,
-        SaveReport {
-            written,
-            unchanged: same.len(),
-            removed,
-        },
-    ))
 }
 
 /// All rows of a generation, or what is wrong with them.

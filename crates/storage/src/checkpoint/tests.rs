@@ -27,7 +27,7 @@ fn a_save_comes_back_after_closing() {
     let dir = tempfile::tempdir().unwrap();
     let store = CheckpointStore::open(dir.path()).unwrap();
     assert_eq!(store.load(P).unwrap(), None);
-    store.save(P, meta(10), rows(0..100, 1)).unwrap();
+    store.save(P, meta(10), &rows(0..100, 1)).unwrap();
     drop(store);
     let store = CheckpointStore::open(dir.path()).unwrap();
     let loaded = store.load(P).unwrap().unwrap();
@@ -47,17 +47,17 @@ fn a_save_writes_only_what_its_generation_lacks() {
         removed,
     };
     assert_eq!(
-        store.save(P, meta(1), rows(0..10, 1)).unwrap(),
+        store.save(P, meta(1), &rows(0..10, 1)).unwrap(),
         report(10, 0, 0)
     );
     assert_eq!(
-        store.save(P, meta(2), rows(0..10, 1)).unwrap(),
+        store.save(P, meta(2), &rows(0..10, 1)).unwrap(),
         report(10, 0, 0)
     );
     let mut changed = rows(2..12, 1);
     changed[0].1 = Bytes::from_static(b"changed");
     assert_eq!(
-        store.save(P, meta(3), changed.clone()).unwrap(),
+        store.save(P, meta(3), &changed.clone()).unwrap(),
         report(3, 7, 2)
     );
     let loaded = store.load(P).unwrap().unwrap();
@@ -69,8 +69,8 @@ fn partitions_are_apart_and_can_be_removed() {
     let dir = tempfile::tempdir().unwrap();
     let store = CheckpointStore::open(dir.path()).unwrap();
     let other = PartitionId(u32::MAX);
-    store.save(P, meta(1), rows(0..3, 1)).unwrap();
-    store.save(other, meta(2), Vec::new()).unwrap();
+    store.save(P, meta(1), &rows(0..3, 1)).unwrap();
+    store.save(other, meta(2), &Vec::new()).unwrap();
     assert_eq!(store.partitions().unwrap(), [P, other]);
     store.remove(P).unwrap();
     assert_eq!(store.partitions().unwrap(), [other]);
@@ -108,8 +108,8 @@ fn the_previous_generation_stands_in_for_a_damaged_one() {
     for damage in damages {
         let dir = tempfile::tempdir().unwrap();
         let store = CheckpointStore::open(dir.path()).unwrap();
-        store.save(P, meta(1), rows(0..10, 1)).unwrap();
-        store.save(P, meta(2), rows(0..10, 2)).unwrap();
+        store.save(P, meta(1), &rows(0..10, 1)).unwrap();
+        store.save(P, meta(2), &rows(0..10, 2)).unwrap();
         tamper(&store, b'B', damage);
         let loaded = store.load(P).unwrap().unwrap();
         assert_eq!((loaded.meta, loaded.rows), (meta(1), rows(0..10, 1)));
@@ -120,7 +120,7 @@ fn the_previous_generation_stands_in_for_a_damaged_one() {
             matches!(error, CheckpointError::Damaged { partition: P, .. }),
             "{error}"
         );
-        store.save(P, meta(3), rows(0..10, 3)).unwrap();
+        store.save(P, meta(3), &rows(0..10, 3)).unwrap();
         assert_eq!(store.load(P).unwrap().unwrap().meta, meta(3));
     }
 }
@@ -146,7 +146,7 @@ fn garbage_files_are_an_error_in_words_and_can_be_set_aside() {
 fn a_panic_below_closes_the_store_and_not_the_process() {
     let dir = tempfile::tempdir().unwrap();
     let store = CheckpointStore::open(dir.path()).unwrap();
-    store.save(P, meta(1), rows(0..3, 1)).unwrap();
+    store.save(P, meta(1), &rows(0..3, 1)).unwrap();
     let error = store
         .guard::<()>(|_| panic!("assertion of sled's"))
         .unwrap_err();
@@ -165,7 +165,7 @@ fn damage_in_sleds_own_files_never_gives_other_rows() {
     let store = CheckpointStore::open(&good).unwrap();
     for save in 1..8 {
         store
-            .save(P, meta(save), rows(0..300, save as u32))
+            .save(P, meta(save), &rows(0..300, save as u32))
             .unwrap();
     }
     drop(store);
@@ -235,8 +235,36 @@ fn a_checkpoint_must_reach_the_log() {
             ..
         }
     ));
-    store.save(P, meta(9), rows(0..3, 1)).unwrap();
+    store.save(P, meta(9), &rows(0..3, 1)).unwrap();
     assert_eq!(store.load_reaching(P, 10).unwrap().unwrap().meta, meta(9));
     let error = store.load_reaching(P, 11).unwrap_err();
     assert!(error.to_string().contains("begins at entry 11"), "{error}");
+}
+
+#[test]
+fn what_is_too_much_for_one_batch_leaves_the_other_generation_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = CheckpointStore::open(dir.path()).unwrap();
+    store.save(P, meta(1), &rows(0..2_500, 1)).unwrap();
+    store.save(P, meta(2), &rows(0..2_500, 2)).unwrap();
+    let rows_of_third = rows(1_000..4_000, 3);
+    // As far as the last batch, without it.
+    let begun = store.guard(|db| {
+        let trees = open_trees(db, P)?;
+        let difference = Difference::between(&trees[0], &rows_of_third)?;
+        difference.write(db, &trees[0], &rows_of_third)?;
+        Ok((save_number(&trees[0])?, save_number(&trees[1])?))
+    });
+    assert_eq!(begun.unwrap(), (None, Some(2)));
+    drop(store);
+    let store = CheckpointStore::open(dir.path()).unwrap();
+    let loaded = store.load(P).unwrap().unwrap();
+    assert_eq!((loaded.meta, loaded.rows), (meta(2), rows(0..2_500, 2)));
+    // The next save goes on where it was begun.
+    let report = store.save(P, meta(3), &rows_of_third).unwrap();
+    assert!(report.unchanged >= 1_000, "{report:?}");
+    drop(store);
+    let store = CheckpointStore::open(dir.path()).unwrap();
+    let loaded = store.load(P).unwrap().unwrap();
+    assert_eq!((loaded.meta, loaded.rows), (meta(3), rows_of_third));
 }

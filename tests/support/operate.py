@@ -64,11 +64,11 @@ def address(node):
     return f"127.0.0.1:{node.peer_port}"
 
 
-def eventually(what, timeout_s=60):
-    """Waits until `what()` is true."""
+def eventually(what, timeout_s=60, said=lambda: ""):
+    """Waits until `what()` is true; if it does not become that, shows what is `said()` then."""
     deadline = time.monotonic() + timeout_s
     while not what():
-        assert time.monotonic() < deadline, f"not within {timeout_s} s"
+        assert time.monotonic() < deadline, f"not within {timeout_s} s {said()}"
         time.sleep(0.1)
 
 

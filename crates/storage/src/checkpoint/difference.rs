@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use sled::{Batch, Db, IVec, Tree};
@@ -25,13 +26,8 @@ pub(super) fn in_order(rows: &[Row]) -> Cow<'_, [Row]> {
     if rows.is_sorted_by(|a, b| a.0 < b.0) {
         return Cow::Borrowed(rows);
     }
-    let mut sorted = rows.to_vec();
-    // Equal ones stay as they came, so that turned around the last is the first.
-    sorted.sort_by(|a, b| a.0.cmp(&b.0));
-    sorted.reverse();
-    sorted.dedup_by(|a, b| a.0 == b.0);
-    sorted.reverse();
-    Cow::Owned(sorted)
+    let by_key: BTreeMap<_, _> = rows.iter().cloned().collect();
+    Cow::Owned(by_key.into_iter().collect())
 }
 
 /// What a tree lacks, and has too much.
@@ -74,31 +70,15 @@ impl Difference {
 
     /// Writes all but the last batch, which is to be written with the manifest.
     pub(super) fn write(&self, db: &Db, tree: &Tree, rows: &[Row]) -> sled::Result<Batch> {
-        let mut batch = Batch::default();
-        let (mut count, mut bytes, mut is_whole) = (0, 0, true);
-        let removed = self.removed.iter().map(|key| (Some(key), None));
-        let changed = self.changed.iter().map(|at| (None, rows.get(*at)));
-        for (removed, changed) in removed.chain(changed) {
-            if count >= BATCH_ROWS_MAX || bytes >= BATCH_BYTES_MAX {
-                if is_whole {
-                    tree.remove(MANIFEST_KEY)?;
-                    db.flush()?;
-                    is_whole = false;
-                }
-                tree.apply_batch(std::mem::take(&mut batch))?;
-                // Only what is on its way to the disk can leave the memory.
-                db.flush()?;
-                (count, bytes) = (0, 0);
-            }
-            count += 1;
-            if let Some(key) = removed {
-                batch.remove(key);
-            } else if let Some((key, value)) = changed {
-                bytes += key.len() + value.len();
-                batch.insert(row::encode_key(key), row::encode_value(key, value));
-            }
+        let mut batches = Batches::to(db, tree);
+        for key in &self.removed {
+            batches.room_for(key.len())?.remove(key);
         }
-        Ok(batch)
+        for (key, value) in self.changed.iter().filter_map(|at| rows.get(*at)) {
+            let batch = batches.room_for(key.len() + value.len())?;
+            batch.insert(row::encode_key(key), row::encode_value(key, value));
+        }
+        Ok(batches.last)
     }
 
     pub(super) fn report(&self) -> SaveReport {
@@ -107,6 +87,48 @@ impl Difference {
             unchanged: self.unchanged,
             removed: self.removed.len(),
         }
+    }
+}
+
+/// What is written, a batch after the other.
+struct Batches<'a> {
+    db: &'a Db,
+    tree: &'a Tree,
+    last: Batch,
+    rows: usize,
+    bytes: usize,
+    /// Whether the last is the only one.
+    is_first: bool,
+}
+
+impl<'a> Batches<'a> {
+    fn to(db: &'a Db, tree: &'a Tree) -> Self {
+        Self {
+            db,
+            tree,
+            last: Batch::default(),
+            rows: 0,
+            bytes: 0,
+            is_first: true,
+        }
+    }
+
+    /// The batch that takes one more row, of so many bytes.
+    fn room_for(&mut self, bytes: usize) -> sled::Result<&mut Batch> {
+        if self.rows >= BATCH_ROWS_MAX || self.bytes >= BATCH_BYTES_MAX {
+            if self.is_first {
+                self.tree.remove(MANIFEST_KEY)?;
+                self.db.flush()?;
+                self.is_first = false;
+            }
+            self.tree.apply_batch(std::mem::take(&mut self.last))?;
+            // Only what is on its way to the disk can leave the memory.
+            self.db.flush()?;
+            (self.rows, self.bytes) = (0, 0);
+        }
+        self.rows += 1;
+        self.bytes += bytes;
+        Ok(&mut self.last)
     }
 }
 

@@ -21,7 +21,7 @@ use serde_json::json;
 use crate::http::{self, Api};
 use crate::load::Plan;
 use server::Server;
-use table::Table;
+use table::{Figure, Table, ms};
 
 /// Sending connections of the throughput figures.
 const CONNECTIONS: usize = 64;
@@ -155,6 +155,22 @@ impl Bench {
 
     fn seconds(&self, full: u64, quick: u64) -> Duration {
         Duration::from_secs(if self.quick { quick } else { full })
+    }
+
+    /// A figure: a time that may be so many times another one, which has a name.
+    fn slower(&mut self, name: String, us: u64, (what, before_us): (&str, u64), limit: f64) {
+        let times = us as f64 / before_us.max(1) as f64;
+        self.table.figure(Figure {
+            name,
+            measured: format!(
+                "{} ms, {what} {} ms ({times:.2} times)",
+                ms(us),
+                ms(before_us)
+            ),
+            target: format!("at most {limit:.2} times"),
+            met: Some(times <= limit),
+            ratio: None,
+        });
     }
 
     /// A plan with what all figures have in common.

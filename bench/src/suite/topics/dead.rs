@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use super::super::server::Server;
 use super::super::table::Figure;
 use super::super::{Bench, create as create_queue};
-use super::{between, call, create, longer, subscribe_raw};
+use super::{between, call, create, subscribe_raw};
 use crate::http::{self, Api};
 use crate::load::{Plan, send, steady};
 use crate::template::{queue_url, topic_arn};
@@ -63,7 +63,12 @@ pub(in super::super) async fn dead(bench: &mut Bench) -> Result<(), String> {
     purge(&node[0], "other").await?;
     let after_us = to_the_other(bench, &node).await;
     let name = "the same: another subscription's way from publish to receipt, p50";
-    longer(bench, name.to_owned(), (before_us, after_us), OTHERS_SLOWER);
+    bench.slower(
+        name.to_owned(),
+        after_us,
+        ("before", before_us),
+        OTHERS_SLOWER,
+    );
     Ok(())
 }
 

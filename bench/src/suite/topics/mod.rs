@@ -14,7 +14,6 @@ use tokio::task::JoinSet;
 use super::Bench;
 use super::backlog::waiting;
 use super::server::Server;
-use super::table::{Figure, ms};
 use crate::http::{self, Connection};
 use crate::load::{Plan, send};
 use crate::template::{queue_arn, topic_arn};
@@ -141,22 +140,6 @@ async fn one_client(bench: &Bench, servers: &[Server], topic: &str) -> u64 {
         ..bench.plan(topic, servers, topic)
     };
     send::run(&plan).await.latency.p50_us
-}
-
-/// A time that is not to be much longer than it was before.
-fn longer(bench: &mut Bench, name: String, (before_us, after_us): (u64, u64), limit: f64) {
-    let times = after_us as f64 / before_us.max(1) as f64;
-    bench.table.figure(Figure {
-        name,
-        measured: format!(
-            "{} ms, before {} ms ({times:.2} times)",
-            ms(after_us),
-            ms(before_us)
-        ),
-        target: format!("at most {limit:.2} times"),
-        met: Some(times <= limit),
-        ratio: None,
-    });
 }
 
 #[cfg(test)]

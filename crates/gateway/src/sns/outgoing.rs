@@ -173,12 +173,8 @@ fn notification(
         return notification;
     }
     notification.signature_version = u32::from(version);
-    if form.is_signed && cx.gateway.signer().is_some() {
-        let to_sign = notification.string_to_sign(form.text);
-        if let Some(signed) = signer::sign(cx.gateway, &notification.base_url, &to_sign, version) {
-            notification.signature = signed.signature;
-            notification.signing_cert_url = signed.certificate_url;
-        }
+    if let Some(signer) = cx.gateway.signer().filter(|_| form.is_signed) {
+        signer::sign_notification(&**signer, &mut notification, form.text);
     }
     notification
 }

@@ -1,6 +1,6 @@
 //! Where signatures come from: the server gives the front a signer, or what topics send is not signed.
 
-use levada_wire::sns::Signature;
+use levada_wire::sns::{Signature, StoredNotification};
 use levada_wire::sqs::StoredMessage;
 
 use crate::front::Gateway;
@@ -20,13 +20,25 @@ pub trait MessageSigner: std::fmt::Debug + Send + Sync {
 /// Signs a published message for whom it is delivered to, if he gets a document that has no signature yet. It takes a processor up
 /// to some milliseconds.
 pub fn sign_delivered(signer: &dyn MessageSigner, message: &mut StoredMessage) {
-    let Some((text, version)) = message.to_sign() else {
+    if message.lacks_signature()
+        && let Some(notification) = &mut message.notification
+    {
+        let text = std::str::from_utf8(&message.body).unwrap_or_default();
+        sign_notification(signer, notification, text);
+    }
+}
+
+/// Signs what the document around a text says, if it is yet to be signed.
+pub(super) fn sign_notification(
+    signer: &dyn MessageSigner,
+    notification: &mut StoredNotification,
+    text: &str,
+) {
+    let Some(version) = notification.unsigned_version() else {
         return;
     };
-    let Some(notification) = &mut message.notification else {
-        return;
-    };
-    if let Some(signed) = sign_by(signer, &notification.base_url, &text, version) {
+    let to_sign = notification.string_to_sign(text);
+    if let Some(signed) = sign_by(signer, &notification.base_url, &to_sign, version) {
         notification.signature = signed.signature;
         notification.signing_cert_url = signed.certificate_url;
     }

@@ -51,12 +51,26 @@ pub(super) fn asks_to_confirm(payload: &Bytes) -> bool {
     notification.is_some_and(|notification| !notification.subscribe_url.is_empty())
 }
 
+/// Whether anything of what it delivers has the signature in it: the rest is not signed for nothing.
+fn shows_signature(protocol: SubscriptionProtocol) -> bool {
+    use SubscriptionProtocol as P;
+    match protocol {
+        P::Http | P::Https | P::EmailJson | P::Lambda => true,
+        P::Email | P::Sms | P::Application | P::Firehose | P::Sqs => false,
+    }
+}
+
 impl Letter {
     /// Makes it ready, or says what is to become of it without an attempt.
     pub(super) async fn ready(&self, broker: &Broker, signing: &Signing) -> Result<Ready, Report> {
         let stored = StoredMessage::from_payload(self.payload.clone());
         let stored = stored.map_err(|error| Report::never(None, error))?;
-        let stored = signing.signed(stored).await;
+        // A newer version may know more.
+        let protocol = SubscriptionProtocol::from_name(&self.row.protocol);
+        let stored = match protocol {
+            Some(protocol) if shows_signature(protocol) => signing.signed(stored).await,
+            _ => stored,
+        };
         let notification = stored.notification.clone();
         let notification = notification
             .ok_or_else(|| Report::never(None, "the message does not say what it is of"))?;
@@ -68,9 +82,7 @@ impl Letter {
         if opened.is_confirmation() && self.row.is_confirmed() {
             return Err(Report::delivered(None, "it was confirmed meanwhile"));
         }
-        // Its protocol was checked when it was subscribed; a newer version may know more.
-        let protocol = SubscriptionProtocol::from_name(&self.row.protocol)
-            .ok_or_else(|| Report::never(None, "the protocol is not known"))?;
+        let protocol = protocol.ok_or_else(|| Report::never(None, "the protocol is not known"))?;
         let outbound = match protocol {
             SubscriptionProtocol::Http | SubscriptionProtocol::Https => opened.post(),
             SubscriptionProtocol::Email => opened.mail(),

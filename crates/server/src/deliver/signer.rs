@@ -79,7 +79,7 @@ impl Signing {
 
     /// The message, signed if its receiver gets a document that is not; without a signature if it cannot be made.
     pub(super) async fn signed(&self, message: StoredMessage) -> StoredMessage {
-        if message.to_sign().is_none() {
+        if !message.lacks_signature() {
             return message;
         }
         // Nobody closes it.

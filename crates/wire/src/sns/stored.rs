@@ -176,12 +176,11 @@ impl StoredMessage {
 }
 
 impl StoredMessage {
-    /// What is to be signed of a document that its receiver gets, and by which version: none if it gets none, or a signed one.
-    pub fn to_sign(&self) -> Option<(String, u8)> {
-        let notification = self.notification.as_ref()?;
-        let version = notification.unsigned_version()?;
-        let has_document = !self.subscription_arn.is_empty();
-        has_document.then(|| (notification.string_to_sign(text(&self.body)), version))
+    /// Whether its receiver gets a document that is yet to be signed.
+    pub fn lacks_signature(&self) -> bool {
+        let notification = self.notification.as_ref();
+        let is_unsigned = notification.is_some_and(|of| of.unsigned_version().is_some());
+        is_unsigned && !self.subscription_arn.is_empty()
     }
 
     /// The attributes as they were sent.
@@ -289,13 +288,15 @@ mod tests {
     fn a_document_is_signed_once_and_what_is_raw_never() {
         let mut document = StoredMessage::from_payload(payload()).unwrap();
         document.subscription_arn = Bytes::from_static(b"arn:of:subscription");
-        assert!(document.to_sign().is_none(), "it is signed");
-        document.notification.as_mut().unwrap().signature.clear();
-        let (text, version) = document.to_sign().unwrap();
+        assert!(!document.lacks_signature(), "it is signed");
+        let notification = document.notification.as_mut().unwrap();
+        notification.signature.clear();
+        assert_eq!(notification.unsigned_version(), Some(2));
+        let text = notification.string_to_sign("hello \"you\"");
         assert!(text.starts_with("Message\nhello \"you\"\nMessageId\n"));
-        assert_eq!(version, 2);
+        assert!(document.lacks_signature());
         document.subscription_arn = Bytes::new();
-        assert!(document.to_sign().is_none(), "it is raw");
+        assert!(!document.lacks_signature(), "it is raw");
     }
 
     #[test]

@@ -244,9 +244,14 @@ impl BlockStore {
 
     /// One record, if its block is in memory. Never does I/O.
     pub fn try_resident(&self, id: BlockId, position: u64) -> Option<Bytes> {
+        find(&self.resident_block(id)?, position)
+    }
+
+    /// All records of a block, if it is in memory. Never does I/O.
+    pub fn resident_block(&self, id: BlockId) -> Option<BlockRecords> {
         let records = self.shared.index().resident(id)?;
         self.shared.stats.count_hit();
-        find(&records, position)
+        Some(records)
     }
 
     /// One record. Blocks the thread while the block is read, if it is not in memory.

@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{BufMut as _, BytesMut};
 
 use super::format::{ALIGNMENT, HEADER_LEN, Header, decode_payload};
 use super::index::{Index, Place, Segment, SegmentFile};
@@ -145,7 +145,10 @@ pub(super) fn read_block(id: BlockId, place: &Place) -> Result<BlockRecords, Blo
     };
     let len = usize::try_from(place.header.payload_len)
         .map_err(|_| corrupt("it is longer than memory".to_owned()))?;
-    let mut bytes = vec![0; HEADER_LEN + len];
+    // Not `vec![0; n]`: of that size the allocator zeroes by giving the pages back, and each comes anew from the kernel,
+    // which costs more than the reading.
+    let mut bytes = BytesMut::with_capacity(HEADER_LEN + len);
+    bytes.put_bytes(0, HEADER_LEN + len);
     let read = place
         .file
         .file
@@ -159,7 +162,7 @@ pub(super) fn read_block(id: BlockId, place: &Place) -> Result<BlockRecords, Blo
     if Header::decode(&bytes, place.file.salt) != Some(place.header) {
         return Err(corrupt("its header is not what it was".to_owned()));
     }
-    let payload = Bytes::from(bytes).split_off(HEADER_LEN);
+    let payload = bytes.freeze().split_off(HEADER_LEN);
     decode_payload(&place.header, &payload).map_err(corrupt)
 }
 

@@ -9,9 +9,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use levada_engine::Location;
 use levada_engine::proto::Record;
-use levada_replica::{Blocking, Group};
+use levada_replica::{Blocking, Group, Started};
 use levada_rpc::Class;
-use levada_storage::blocks::{BlockError, BlockId, BlockStore};
+use levada_storage::blocks::{BlockError, BlockId, BlockRecords, BlockStore};
 use levada_types::{NodeId, QueueId};
 use prost::Message as _;
 
@@ -26,6 +26,12 @@ pub(crate) struct Reader {
     pub(crate) blocks: Arc<BlockStore>,
     pub(crate) members: Arc<Members>,
     pub(crate) blocking: Blocking,
+}
+
+/// A block that is being read.
+pub(crate) struct Coming {
+    pub(crate) id: BlockId,
+    read: Started<Result<BlockRecords, BlockError>>,
 }
 
 impl Reader {
@@ -69,27 +75,38 @@ impl Reader {
         }
     }
 
+    /// Begins to read a block.
+    pub(crate) fn begin(&self, id: BlockId) -> Coming {
+        let read = match self.blocks.resident_block(id) {
+            Some(records) => Started::Done(Ok(records)),
+            None => {
+                let store = self.blocks.clone();
+                self.blocking.start(move || store.read_block(id))
+            }
+        };
+        Coming { id, read }
+    }
+
     /// The records of a block from a position on; None if it can be read nowhere now.
     pub(crate) async fn block_from(
         &self,
         group: &Group,
-        id: BlockId,
+        block: Coming,
         position: u64,
     ) -> Option<Vec<Bytes>> {
-        let store = self.blocks.clone();
-        let read = self.blocking.run(move || store.read_block(id)).await;
-        let records = match read.ok()? {
-            Ok(records) => records.to_vec(),
-            Err(error) => self.put_back(group, id, &error).await?,
+        let records = match block.read.result().await.ok()? {
+            Ok(records) => records,
+            Err(error) => self.put_back(group, block.id, &error).await?.into(),
         };
-        let records = records.into_iter().filter(|(at, _)| *at >= position);
-        Some(records.map(|(_, record)| record).collect())
+        let begin = records.partition_point(|(at, _)| *at < position);
+        let records = records[begin..].iter();
+        Some(records.map(|(_, record)| record.clone()).collect())
     }
 
     /// Puts blocks back that could not be read, as peers have them. One that can be read by now is left as it is.
     pub(crate) async fn mend(&self, group: &Group, blocks: BTreeSet<BlockId>) {
         for id in blocks {
-            self.block_from(group, id, 0).await;
+            self.block_from(group, self.begin(id), 0).await;
         }
     }
 

@@ -13,6 +13,7 @@
 //! when the last of them must (see [`expiry`]).
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
 
 use bytes::Bytes;
 use levada_types::{QueueId, Timestamp};
@@ -364,17 +365,24 @@ impl Log {
     /// Records from `position` on: those in memory as `tail_from` has them, or the block in which they begin. Positions
     /// of which nothing is kept are passed over.
     pub(crate) fn slice(&self, position: u64, max: usize, bytes_max: usize) -> LogSlice {
-        let spans = |first: u64| BlockRef {
+        let begins_in = self.block_of(position).map(|first| self.block(first));
+        match begins_in.or_else(|| self.block_behind(position)) {
+            Some(block) => LogSlice::Block(block),
+            None => LogSlice::Tail(self.tail_from(position, max, bytes_max)),
+        }
+    }
+
+    /// The next block that begins behind `position`.
+    pub(crate) fn block_behind(&self, position: u64) -> Option<BlockRef> {
+        let behind = (Bound::Excluded(position), Bound::Unbounded);
+        let (first, _) = self.blocks.range(behind).next()?;
+        Some(self.block(*first))
+    }
+
+    fn block(&self, first: u64) -> BlockRef {
+        BlockRef {
             queue: self.queue,
             first,
-        };
-        let behind = || {
-            let mut later = self.blocks.range(position..);
-            later.next().map(|(first, _)| *first)
-        };
-        match self.block_of(position).or_else(behind) {
-            Some(first) => LogSlice::Block(spans(first)),
-            None => LogSlice::Tail(self.tail_from(position, max, bytes_max)),
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use levada_types::Timestamp;
+use tokio::task::JoinHandle;
 
 /// A machine, as far as replicas see it. The default is the one that the process runs on.
 #[derive(Clone)]
@@ -61,9 +62,36 @@ impl Blocking {
         self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<T> {
+        self.start(work).result().await
+    }
+
+    /// Begins the work, which goes on also if nobody waits for its result.
+    pub fn start<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Started<T> {
         match self {
-            Self::OnThreads => Ok(tokio::task::spawn_blocking(work).await?),
-            Self::InPlace => Ok(work()),
+            Self::OnThreads => Started::OnThread(tokio::task::spawn_blocking(work)),
+            Self::InPlace => Started::Done(work()),
+        }
+    }
+}
+
+/// Work that was begun.
+#[derive(Debug)]
+pub enum Started<T> {
+    /// It is done.
+    Done(T),
+    /// A thread does it.
+    OnThread(JoinHandle<T>),
+}
+
+impl<T> Started<T> {
+    /// Waits for its result.
+    ///
+    /// # Errors
+    /// The work panicked.
+    pub async fn result(self) -> io::Result<T> {
+        match self {
+            Self::Done(result) => Ok(result),
+            Self::OnThread(thread) => Ok(thread.await?),
         }
     }
 }

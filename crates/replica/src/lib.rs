@@ -36,6 +36,6 @@ pub use backup::{Frozen, lay_down};
 pub use config::{ReplicaOptions, TypeConfig};
 pub use detail::GroupDetail;
 pub use group::{Events, Group, GroupStatus, Lead, Pending, ProposeError};
-pub use host::{Blocking, Host};
+pub use host::{Blocking, Host, Started};
 pub use replicas::{Replicas, is_raft_method};
 pub use retired::is_mark;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use levada_engine::LogSlice;
 use levada_engine::proto::{Record, ShardRow};
+use levada_engine::{BlockRef, LogSlice};
 use levada_replica::Group;
 use levada_rpc::RemoteError;
 use levada_storage::blocks::BlockId;
@@ -19,6 +19,7 @@ use crate::broker::Broker;
 use crate::core::Core;
 use crate::handler::malformed;
 use crate::proposer::NOT_LEADER;
+use crate::reader::Coming;
 use crate::{RouteError, method, proto as peer};
 
 /// How long a peer may take to answer a read.
@@ -362,6 +363,7 @@ async fn read_here(
     let mut records: Vec<Record> = Vec::new();
     let mut bytes = 0;
     let mut is_full = false;
+    let mut ahead: Option<Coming> = None;
     while !is_full && next < view.next {
         let (max, bytes_left) = (records_max - records.len(), bytes_max.saturating_sub(bytes));
         if max == 0 {
@@ -371,17 +373,20 @@ async fn read_here(
         let encoded = match slice {
             Some(LogSlice::Tail(encoded)) => encoded,
             Some(LogSlice::Block(block)) => {
-                let id = BlockId {
+                let id = |block: BlockRef| BlockId {
                     partition: group.id(),
                     log: block.queue.0,
                     first: block.first,
                 };
-                core.reader
-                    .block_from(group, id, next)
-                    .await
-                    .ok_or_else(|| {
-                        RouteError::Unreadable(format!("shard {log}, position {next}"))
-                    })?
+                let this = ahead.take().filter(|read| read.id == id(block));
+                let this = this.unwrap_or_else(|| core.reader.begin(id(block)));
+                // Who wanted more than one block wants another, and if not now then with the next call.
+                if !records.is_empty() {
+                    let behind = group.read(|p| p.block_behind(block));
+                    ahead = behind.map(|block| core.reader.begin(id(block)));
+                }
+                let read = core.reader.block_from(group, this, next).await;
+                read.ok_or_else(|| RouteError::Unreadable(format!("shard {log}, position {next}")))?
             }
             None => Vec::new(),
         };

@@ -67,6 +67,19 @@ fn whole_blocks_expire_and_a_straddling_one_is_left_to_the_queue() {
 }
 
 #[test]
+fn behind_a_block_is_the_next_one_that_is_left() {
+    let (mut log, mut fx) = (with_blocks(3), Effects::default());
+    let block = |first| BlockRef { queue: Q, first };
+    assert_eq!(log.block_behind(1), Some(block(4)));
+    assert_eq!(log.block_behind(7), None);
+    for position in 4..=6 {
+        log.mark_dead(position, &mut fx);
+    }
+    assert_eq!(log.block_behind(1), Some(block(7)));
+    assert_eq!(log.slice(4, 10, 1_000), LogSlice::Block(block(7)));
+}
+
+#[test]
 fn what_is_held_outlives_retention_and_purge() {
     let (mut log, mut fx) = (with_blocks(2), Effects::default());
     append(&mut log, 2, 10, 3_000, &mut fx);

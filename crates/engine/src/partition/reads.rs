@@ -83,6 +83,11 @@ impl Partition {
         Some(self.log_to_read(log)?.slice(position, max, bytes_max))
     }
 
+    /// The block behind this one in its shard or archive.
+    pub fn block_behind(&self, block: BlockRef) -> Option<BlockRef> {
+        self.log_to_read(block.queue)?.block_behind(block.first)
+    }
+
     /// Between which two positions the first record of a shard or an archive is that arrived at `at` or later; see
     /// `Log::first_since`.
     pub fn shard_since(&self, log: LogId, at: Timestamp) -> Option<(u64, u64)> {

@@ -1,9 +1,9 @@
 //! Answers as bytes: outputs and errors, in each protocol.
 
 use std::io;
+use std::mem::MaybeUninit;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use base64_simd::AsOut as _;
 use bytes::Bytes;
 use serde::Serialize;
 
@@ -210,12 +210,10 @@ impl serde_json::ser::Formatter for Json {
     where
         W: ?Sized + io::Write,
     {
-        let mut text = [0; BASE64_PIECE_BYTES / 3 * 4];
+        let mut text = [MaybeUninit::uninit(); BASE64_PIECE_BYTES / 3 * 4];
         writer.write_all(b"\"")?;
         for piece in bytes.chunks(BASE64_PIECE_BYTES) {
-            let encoded = BASE64_STANDARD.encode_slice(piece, &mut text);
-            let length = encoded.map_err(io::Error::other)?;
-            writer.write_all(&text[..length])?;
+            writer.write_all(base64_simd::STANDARD.encode(piece, text[..].as_out()))?;
         }
         writer.write_all(b"\"")
     }
@@ -301,6 +299,9 @@ pub fn encode_error(
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::prelude::BASE64_STANDARD;
+
     use super::*;
     use crate::protocol::member::Blob;
 

@@ -156,6 +156,10 @@ pub fn opt_blob<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Bytes>, D::Err
     let Some(text) = d.deserialize_any(TextVisitor::MEMBER)? else {
         return Ok(None);
     };
+    // By far most texts are as they should be.
+    if let Ok(bytes) = base64_simd::STANDARD.decode_to_vec(text.as_bytes()) {
+        return Ok(Some(bytes.into()));
+    }
     match BASE64_LENIENT.decode(text) {
         Ok(bytes) => Ok(Some(bytes.into())),
         Err(_) => Err(D::Error::custom("Invalid base64 encoded data")),

@@ -48,6 +48,23 @@ fn both_protocols_say_the_same() {
     assert_eq!(seen.len(), Action::ALL.len());
 }
 
+#[test]
+fn bytes_come_in_base64_with_and_without_padding() {
+    for (text, bytes) in [
+        ("", "".as_bytes()),
+        ("AAECAw==", &[0, 1, 2, 3]),
+        ("AAECAw", &[0, 1, 2, 3]),
+        ("AAEC", &[0, 1, 2]),
+        ("+/+/", &[0xfb, 0xff, 0xbf]),
+    ] {
+        let body = format!(r#"{{"StreamName":"s","PartitionKey":"k","Data":"{text}"}}"#);
+        let Request::PutRecord(put) = request(incoming("PutRecord", JSON, body)) else {
+            panic!("not a PutRecord");
+        };
+        assert_eq!(put.data.unwrap().0, bytes, "{text}");
+    }
+}
+
 /// Some of the requests name records of AWS's, whose numbers are none of ours.
 fn expected(request: &Request) -> Result<(), String> {
     match request {

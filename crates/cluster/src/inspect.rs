@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use levada_engine::Partition;
+use levada_replica::block_id;
 use levada_storage::blocks::{self, BlockId, VerifiedBlocks};
 use levada_storage::{CheckpointStore, DataDir, LogOptions, LogStore, NodeFile, Space};
 use levada_types::{NodeId, PartitionId};
@@ -316,13 +317,7 @@ const REFILL: &str = "in a cluster, move the directory aside and start with an e
 
 fn block_ids(partition: PartitionId, state: &Partition) -> Vec<BlockId> {
     let blocks = state.blocks().into_iter();
-    blocks
-        .map(|block| BlockId {
-            partition,
-            log: block.queue.0,
-            first: block.first,
-        })
-        .collect()
+    blocks.map(|block| block_id(partition, block)).collect()
 }
 
 #[cfg(test)]

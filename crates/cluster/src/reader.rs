@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use levada_engine::Location;
 use levada_engine::proto::Record;
-use levada_replica::{Blocking, Group, Started};
+use levada_replica::{Blocking, Group, Started, block_id};
 use levada_rpc::Class;
 use levada_storage::blocks::{BlockError, BlockId, BlockRecords, BlockStore};
 use levada_types::{NodeId, QueueId};
@@ -46,11 +46,7 @@ impl Reader {
             Location::Tail(record) => return Some(record),
             Location::Block(block) => block,
         };
-        let id = BlockId {
-            partition: group.id(),
-            log: block.queue.0,
-            first: block.first,
-        };
+        let id = block_id(group.id(), block);
         let bytes = match self.blocks.try_resident(id, position) {
             Some(bytes) => bytes,
             None => self.read_or_fetch(group, id, position).await?,

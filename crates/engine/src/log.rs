@@ -186,10 +186,7 @@ impl Log {
         };
         self.blocks.insert(first, meta);
         effects.sealed.push(SealedBlock {
-            block: BlockRef {
-                queue: self.queue,
-                first,
-            },
+            block: self.block(first),
             records,
         });
     }
@@ -207,10 +204,7 @@ impl Log {
             return self.record(position).map(Location::Tail);
         }
         let first = self.block_of(position)?;
-        Some(Location::Block(BlockRef {
-            queue: self.queue,
-            first,
-        }))
+        Some(Location::Block(self.block(first)))
     }
 
     /// The first position of the block that spans `position`.
@@ -251,10 +245,7 @@ impl Log {
 
     fn drop_block(&mut self, first: u64, effects: &mut Effects) {
         self.blocks.remove(&first);
-        effects.dropped.push(BlockRef {
-            queue: self.queue,
-            first,
-        });
+        effects.dropped.push(self.block(first));
     }
 
     /// Forgets the times of positions before everything that is live.
@@ -438,13 +429,7 @@ impl Log {
 
     /// Everything goes, what is held too: the queue was dropped.
     pub(crate) fn drop_all(self, effects: &mut Effects) {
-        let queue = self.queue;
-        effects
-            .dropped
-            .extend(self.blocks.keys().map(|first| BlockRef {
-                queue,
-                first: *first,
-            }));
+        effects.dropped.extend(self.blocks());
     }
 
     /// When the message at `position` was appended, to the second; `None` if that is forgotten.
@@ -471,10 +456,7 @@ impl Log {
 
     /// Every sealed block with something live.
     pub(crate) fn blocks(&self) -> impl Iterator<Item = BlockRef> + '_ {
-        self.blocks.keys().map(|first| BlockRef {
-            queue: self.queue,
-            first: *first,
-        })
+        self.blocks.keys().map(|first| self.block(*first))
     }
 
     pub(crate) fn encode(&self, rows: &mut QueueRows<'_>) {

@@ -37,5 +37,6 @@ pub use config::{ReplicaOptions, TypeConfig};
 pub use detail::GroupDetail;
 pub use group::{Events, Group, GroupStatus, Lead, Pending, ProposeError};
 pub use host::{Blocking, Host, Started};
+pub use machine::block_id;
 pub use replicas::{Replicas, is_raft_method};
 pub use retired::is_mark;

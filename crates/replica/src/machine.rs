@@ -215,7 +215,8 @@ impl Applied {
     }
 }
 
-pub(crate) fn block_id(partition: PartitionId, block: BlockRef) -> BlockId {
+/// What the store calls a block of a partition.
+pub fn block_id(partition: PartitionId, block: BlockRef) -> BlockId {
     BlockId {
         partition,
         log: block.queue.0,

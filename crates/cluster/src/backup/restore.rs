@@ -12,7 +12,7 @@ use levada_engine::proto::{
     RemoveMember, SetMember, catalog, change_members, command,
 };
 use levada_engine::{Effects, Partition};
-use levada_replica::lay_down;
+use levada_replica::{block_id, lay_down};
 use levada_storage::blocks::BlockId;
 use levada_storage::{BlockOptions, BlockStore, CheckpointStore, DataDir, LogOptions, LogStore};
 use levada_types::{NodeId, PartitionId};
@@ -158,14 +158,8 @@ fn lay_partition_down(
     }
     let mut state = Partition::restore(partition, rows)
         .map_err(|e| BackupError::damaged(&path, e.to_string()))?;
-    let missing = state.blocks().into_iter().find(|block| {
-        !blocks.contains(&BlockId {
-            partition,
-            log: block.queue.0,
-            first: block.first,
-        })
-    });
-    if missing.is_some() {
+    let mut named = state.blocks().into_iter();
+    if named.any(|block| !blocks.contains(&block_id(partition, block))) {
         return Err(BackupError::damaged(
             &path,
             "it lacks a block that it names",

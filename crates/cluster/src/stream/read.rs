@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use levada_engine::LogSlice;
 use levada_engine::proto::{Record, ShardRow};
-use levada_engine::{BlockRef, LogSlice};
-use levada_replica::Group;
+use levada_replica::{Group, block_id};
 use levada_rpc::RemoteError;
-use levada_storage::blocks::BlockId;
 use levada_types::{LogId, PartitionId, QueueId, Timestamp};
 use prost::Message as _;
 use tokio::time::Instant;
@@ -373,17 +372,13 @@ async fn read_here(
         let encoded = match slice {
             Some(LogSlice::Tail(encoded)) => encoded,
             Some(LogSlice::Block(block)) => {
-                let id = |block: BlockRef| BlockId {
-                    partition: group.id(),
-                    log: block.queue.0,
-                    first: block.first,
-                };
-                let this = ahead.take().filter(|read| read.id == id(block));
-                let this = this.unwrap_or_else(|| core.reader.begin(id(block)));
+                let id = block_id(group.id(), block);
+                let this = ahead.take().filter(|read| read.id == id);
+                let this = this.unwrap_or_else(|| core.reader.begin(id));
                 // Who wanted more than one block wants another, and if not now then with the next call.
                 if !records.is_empty() {
                     let behind = group.read(|p| p.block_behind(block));
-                    ahead = behind.map(|block| core.reader.begin(id(block)));
+                    ahead = behind.map(|block| core.reader.begin(block_id(group.id(), block)));
                 }
                 let read = core.reader.block_from(group, this, next).await;
                 read.ok_or_else(|| RouteError::Unreadable(format!("shard {log}, position {next}")))?

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::marker::PhantomData;
 
-use base64::Engine as _;
 use base64::display::Base64Display;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
@@ -19,7 +18,7 @@ use serde::ser::{SerializeMap, Serializer};
 
 use super::DynamoDbError;
 use crate::error::AwsError;
-use crate::protocol::json::{self, BASE64_LENIENT};
+use crate::protocol::json::{self, NOT_BASE64, from_base64};
 use crate::protocol::member::Member;
 
 /// What stands before words that are a `ValidationException`'s.
@@ -65,10 +64,7 @@ fn number<E: Error>(text: &str) -> Result<Number, E> {
 }
 
 fn blob<E: Error>(text: &str) -> Result<Bytes, E> {
-    match BASE64_LENIENT.decode(text) {
-        Ok(bytes) => Ok(bytes.into()),
-        Err(_) => Err(E::custom("Invalid base64 encoded data")),
-    }
+    from_base64(text).ok_or_else(|| E::custom(NOT_BASE64))
 }
 
 /// A member of a type that the service's readers know, where serde wants a type of its own.

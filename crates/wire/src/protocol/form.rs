@@ -7,11 +7,10 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use base64::Engine as _;
 use bytes::Bytes;
 
 use crate::error::AwsError;
-use crate::protocol::json::BASE64_LENIENT;
+use crate::protocol::json::{NOT_BASE64, from_base64};
 
 /// Pairs in one form: a batch of 10 with 10 attributes each and 4 keys an attribute is 460.
 pub const FORM_PAIRS_MAX: usize = 4_096;
@@ -106,10 +105,9 @@ impl Form {
         let Some(text) = self.get(key) else {
             return Ok(None);
         };
-        match BASE64_LENIENT.decode(text) {
-            Ok(bytes) => Ok(Some(bytes.into())),
-            Err(_) => Err(AwsError::serialization("Invalid base64 encoded data")),
-        }
+        from_base64(text)
+            .map(Some)
+            .ok_or_else(|| AwsError::serialization(NOT_BASE64))
     }
 
     /// The part of the form below `key`.

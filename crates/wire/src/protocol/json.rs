@@ -17,7 +17,7 @@ use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAcce
 use crate::error::AwsError;
 
 /// Base64 with or without padding: some clients leave it off.
-pub const BASE64_LENIENT: GeneralPurpose = GeneralPurpose::new(
+const BASE64_LENIENT: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
@@ -151,19 +151,25 @@ pub fn opt_text<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Er
     d.deserialize_any(TextVisitor::MEMBER)
 }
 
+/// What AWS says where bytes are not in base64.
+pub(crate) const NOT_BASE64: &str = "Invalid base64 encoded data";
+
+/// The bytes that a text in base64 stands for, with or without padding.
+pub(crate) fn from_base64(text: impl AsRef<[u8]>) -> Option<Bytes> {
+    // By far most texts are padded.
+    let strict = base64_simd::STANDARD.decode_to_vec(&text).ok();
+    let bytes = strict.or_else(|| BASE64_LENIENT.decode(text).ok())?;
+    Some(bytes.into())
+}
+
 /// For `deserialize_with`: bytes in base64.
 pub fn opt_blob<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Bytes>, D::Error> {
     let Some(text) = d.deserialize_any(TextVisitor::MEMBER)? else {
         return Ok(None);
     };
-    // By far most texts are as they should be.
-    if let Ok(bytes) = base64_simd::STANDARD.decode_to_vec(text.as_bytes()) {
-        return Ok(Some(bytes.into()));
-    }
-    match BASE64_LENIENT.decode(text) {
-        Ok(bytes) => Ok(Some(bytes.into())),
-        Err(_) => Err(D::Error::custom("Invalid base64 encoded data")),
-    }
+    from_base64(text)
+        .map(Some)
+        .ok_or_else(|| D::Error::custom(NOT_BASE64))
 }
 
 struct IntVisitor;

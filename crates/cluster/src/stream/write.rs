@@ -69,25 +69,12 @@ impl Broker {
                 let (_, records) = shards.entry(shard.number).or_insert((shard, Vec::new()));
                 records.push((place, record));
             }
-            let answers = {
-                let mut puts: Vec<_> = shards
-                    .into_values()
-                    .map(|(shard, records)| {
-                        let stream = &stream;
-                        async move {
-                            let answer = self.put_into(stream, shard, &records).await;
-                            (shard, answer, records)
-                        }
-                    })
-                    .collect();
-                // Most calls bring one record.
-                match puts.pop() {
-                    Some(only) if puts.is_empty() => vec![only.await],
-                    last => futures::future::join_all(puts.into_iter().chain(last)).await,
-                }
-            };
+            let puts = shards.into_values().map(|(shard, records)| {
+                let stream = &stream;
+                async move { (shard, self.put_into(stream, shard, &records).await, records) }
+            });
             let mut closed = Vec::new();
-            for (shard, answer, records) in answers {
+            for (shard, answer, records) in futures::future::join_all(puts).await {
                 match answer {
                     Ok(outcome) if outcome.closed => closed.extend(records),
                     Ok(outcome) => {

@@ -13,10 +13,12 @@ mod difference;
 mod row;
 
 use std::collections::BTreeSet;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use levada_types::PartitionId;
@@ -32,10 +34,35 @@ const SET_ASIDE_MAX: u32 = 1_000;
 const GENERATIONS: [u8; 2] = *b"AB";
 const TREE_PREFIX: u8 = b'p';
 
+/// For how long sled's own threads may keep a store that was closed in this process: they end what they have begun to
+/// write, and sled waits for none of them. Another process can't have it, see `identity`.
+const STILL_CLOSING_MAX: Duration = Duration::from_secs(5);
+/// Between two looks whether they have ended.
+const STILL_CLOSING_PAUSE: Duration = Duration::from_millis(2);
+
+/// Waits until nobody has the store in `dir` open, but not for long: then sled says so.
+fn wait_until_closed(dir: &Path) -> io::Result<()> {
+    let file = match File::open(dir.join("db")) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(e),
+    };
+    let until = Instant::now() + STILL_CLOSING_MAX;
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if Instant::now() < until => {
+                std::thread::sleep(STILL_CLOSING_PAUSE);
+            }
+            Ok(()) | Err(TryLockError::WouldBlock) => return Ok(()),
+            Err(TryLockError::Error(e)) => return Err(e),
+        }
+    }
+}
+
 /// Syncs what sled has written: its file, that of each large value (synced already) by their directory.
 fn sync_files(dir: &Path) -> io::Result<()> {
     for name in ["db", "blobs", ""] {
-        match std::fs::File::open(dir.join(name)).and_then(|file| file.sync_all()) {
+        match File::open(dir.join(name)).and_then(|file| file.sync_all()) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             synced => synced?,
         }
@@ -149,6 +176,7 @@ impl CheckpointStore {
             path: dir.to_owned(),
             reason,
         };
+        wait_until_closed(dir).map_err(|e| unusable(e.to_string()))?;
         // It writes down how far its file reaches when it recovers: that must not be ahead of the file.
         sync_files(dir).map_err(|e| unusable(e.to_string()))?;
         // sled asserts while it recovers what a damaged file can make false.

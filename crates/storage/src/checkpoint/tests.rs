@@ -268,3 +268,24 @@ fn what_is_too_much_for_one_batch_leaves_the_other_generation_whole() {
     let loaded = store.load(P).unwrap().unwrap();
     assert_eq!((loaded.meta, loaded.rows), (meta(3), rows_of_third));
 }
+
+#[test]
+fn a_store_whose_threads_are_still_writing_is_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(CheckpointStore::open(dir.path()).unwrap());
+    wait_until_closed(dir.path()).unwrap();
+    // As one of sled's threads holds it after the store was dropped.
+    let held = File::open(dir.path().join("db")).unwrap();
+    held.try_lock().unwrap();
+    std::thread::scope(|scope| {
+        let (tell, told) = std::sync::mpsc::channel();
+        let opening = scope.spawn(move || {
+            tell.send(()).unwrap();
+            CheckpointStore::open(dir.path()).map(drop)
+        });
+        told.recv().unwrap();
+        std::thread::sleep(10 * STILL_CLOSING_PAUSE);
+        drop(held);
+        opening.join().unwrap().unwrap();
+    });
+}

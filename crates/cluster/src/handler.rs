@@ -16,7 +16,7 @@ use crate::bootstrap::Bootstrap;
 use crate::broker::Broker;
 use crate::core::Core;
 use crate::messages::counts_here;
-use crate::proposer::{NO_REPLICA, NOT_LEADER, UNKNOWN, propose_at_leader};
+use crate::proposer::{NO_REPLICA, NOT_LEADER, Sealed, UNKNOWN, propose_at_leader};
 use crate::{backup, far, hearsay, hosting, leaders, method, peek, proto, report, stream, table};
 
 /// Remote refusal: the node is not ready, or of another cluster.
@@ -137,15 +137,12 @@ async fn propose(core: &Core, partition: PartitionId, body: Bytes) -> Result<Byt
     })?;
     // Of a newer version: in the log it would end every node of this one.
     read_proposal(request.proposal.clone()).map_err(malformed)?;
-    let count = request.commands as usize;
-    let answer = propose_at_leader(
-        &group,
-        &core.reader,
-        request.proposal,
-        &request.claims_from,
-        count,
-    )
-    .await;
+    let sealed = Sealed {
+        proposal: request.proposal,
+        claims_from: request.claims_from,
+        count: request.commands as usize,
+    };
+    let answer = propose_at_leader(&group, &core.reader, &sealed).await;
     match answer {
         Ok((outcomes, applied_index)) => Ok(proto::ProposeReply {
             outcomes,

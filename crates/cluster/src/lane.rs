@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::RouteError;
-use crate::proposer::Proposer;
+use crate::proposer::{Proposer, Sealed};
 
 /// Commands that wait in a lane at most; beyond that a caller is told so at once.
 const LANE_COMMANDS_MAX: usize = 16_384;
@@ -221,24 +221,24 @@ fn see_through(
         commands.push(job.command);
         replies.push(job.reply);
     }
-    let count = commands.len();
     let proposal = proto::Proposal {
         origin: numbers.origin,
         sequence,
         answered_through,
         commands,
     };
-    let bytes = proposal.encode_to_vec().into();
-    let claims_from = if only_claims {
-        claims_from.into_iter().collect()
-    } else {
-        Vec::new()
+    let sealed = Sealed {
+        proposal: proposal.encode_to_vec().into(),
+        claims_from: if only_claims {
+            claims_from.into_iter().collect()
+        } else {
+            Vec::new()
+        },
+        count: replies.len(),
     };
     async move {
         let abandoned = || only_claims && replies.iter().all(oneshot::Sender::is_closed);
-        let answer = proposer
-            .see_through(bytes, claims_from, count, deadline, &abandoned)
-            .await;
+        let answer = proposer.see_through(&sealed, deadline, &abandoned).await;
         match answer {
             Ok(answered) if answered.outcomes.len() == replies.len() => {
                 for (reply, outcome) in replies.into_iter().zip(answered.outcomes) {

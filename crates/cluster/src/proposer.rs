@@ -42,32 +42,34 @@ pub(crate) struct Proposer {
     pub(crate) reader: Arc<Reader>,
 }
 
+/// A proposal as it travels.
+pub(crate) struct Sealed {
+    /// An encoded `proto::Proposal`.
+    pub(crate) proposal: Bytes,
+    /// If it only claims: from these queues. It is not proposed while they have nothing, and waits for no company.
+    pub(crate) claims_from: Vec<u64>,
+    /// Its commands.
+    pub(crate) count: usize,
+}
+
 /// One attempt did not answer; it may have been taken all the same. The leader is looked up again, and asked with
 /// the same bytes.
 struct NoAnswer;
 
 impl Proposer {
-    /// Sees one encoded proposal of `count` commands through, until `deadline`, or until it has failed once
+    /// Sees a proposal through, until `deadline`, or until it has failed once
     /// and is `abandoned`.
     pub(crate) async fn see_through(
         &self,
-        proposal: Bytes,
-        claims_from: Vec<u64>,
-        count: usize,
+        sealed: &Sealed,
         deadline: Instant,
         abandoned: &(dyn Fn() -> bool + Sync),
     ) -> Result<Answered, RouteError> {
         loop {
             let leader = self.place.leader();
             let attempt = match leader {
-                Some(node) if node == self.node => {
-                    self.propose_here(proposal.clone(), &claims_from, count)
-                        .await
-                }
-                Some(node) => {
-                    self.propose_there(node, &proposal, &claims_from, count, deadline)
-                        .await
-                }
+                Some(node) if node == self.node => self.propose_here(sealed).await,
+                Some(node) => self.propose_there(node, sealed, deadline).await,
                 None => Err(NoAnswer),
             };
             match attempt {
@@ -100,14 +102,9 @@ impl Proposer {
     }
 
     /// Proposes to this node's own replica.
-    async fn propose_here(
-        &self,
-        proposal: Bytes,
-        claims_from: &[u64],
-        count: usize,
-    ) -> Result<(Vec<Outcome>, u64), NoAnswer> {
+    async fn propose_here(&self, sealed: &Sealed) -> Result<(Vec<Outcome>, u64), NoAnswer> {
         let group = self.place.group().ok_or(NoAnswer)?;
-        propose_at_leader(&group, &self.reader, proposal, claims_from, count)
+        propose_at_leader(&group, &self.reader, sealed)
             .await
             .map_err(|_| NoAnswer)
     }
@@ -115,16 +112,14 @@ impl Proposer {
     async fn propose_there(
         &self,
         leader: NodeId,
-        proposal: &Bytes,
-        claims_from: &[u64],
-        count: usize,
+        sealed: &Sealed,
         deadline: Instant,
     ) -> Result<(Vec<Outcome>, u64), NoAnswer> {
         let peer = self.members.peer(leader).ok_or(NoAnswer)?;
         let request = proto::ProposeRequest {
-            proposal: proposal.clone(),
-            claims_from: claims_from.to_vec(),
-            commands: count as u32,
+            proposal: sealed.proposal.clone(),
+            claims_from: sealed.claims_from.clone(),
+            commands: sealed.count as u32,
         };
         let timeout = ATTEMPT_TIMEOUT.min(deadline.saturating_duration_since(Instant::now()));
         let body = request.encode_to_vec().into();
@@ -158,19 +153,18 @@ impl Proposer {
 pub(crate) async fn propose_at_leader(
     group: &Arc<Group>,
     reader: &Reader,
-    proposal: Bytes,
-    claims_from: &[u64],
-    count: usize,
+    sealed: &Sealed,
 ) -> Result<(Vec<Outcome>, u64), ProposeError> {
-    if !claims_from.is_empty()
+    let only_claims = !sealed.claims_from.is_empty();
+    if only_claims
         && group.leads_with_all_applied()
         // A poll that was woken on a follower would be told that there is nothing, and not woken again.
         && group.has_applied_its_log()
-        && !any_claimable(group, claims_from)
+        && !any_claimable(group, &sealed.claims_from)
     {
-        return Ok((vec![nothing(); count], 0));
+        return Ok((vec![nothing(); sealed.count], 0));
     }
-    let mut outcomes = group.propose(proposal).await?;
+    let mut outcomes = group.propose(sealed.proposal.clone(), !only_claims).await?;
     attach_records(group, reader, &mut outcomes).await;
     Ok((outcomes, group.applied_index()))
 }

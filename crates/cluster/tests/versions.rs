@@ -37,7 +37,7 @@ async fn a_node_that_meets_a_newer_command() {
     if is_new {
         node.wait_ready().await;
         let group = node.replicas().group(PartitionId(1)).expect("a partition");
-        let answer = group.propose(Bytes::from_static(&NEWER)).await;
+        let answer = group.propose(Bytes::from_static(&NEWER), false).await;
         assert!(answer.is_err(), "it was applied: {answer:?}");
     }
     tokio::time::sleep(Duration::from_secs(20)).await;

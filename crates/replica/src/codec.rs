@@ -130,7 +130,7 @@ pub(crate) fn entry_to(entry: &Entry) -> proto::Entry {
         EntryPayload::Blank => None,
         EntryPayload::Normal(c) => Some(Payload::Command(proto::Command {
             at: c.at.as_millis(),
-            proposal: c.proposal.clone(),
+            proposals: c.proposals.clone(),
         })),
         EntryPayload::Membership(m) => Some(Payload::Membership(membership_to(m))),
     };
@@ -151,7 +151,7 @@ pub(crate) fn entry_from(entry: proto::Entry) -> io::Result<Entry> {
         None => EntryPayload::Blank,
         Some(Payload::Command(c)) => EntryPayload::Normal(Command {
             at: Timestamp::from_millis(c.at),
-            proposal: c.proposal,
+            proposals: c.proposals,
         }),
         Some(Payload::Membership(m)) => EntryPayload::Membership(membership_from(m)?),
     };

@@ -10,26 +10,33 @@ use openraft::impls::BasicNode;
 use crate::host::Host;
 
 openraft::declare_raft_types!(
-    /// The types of every group: an entry carries one stamped proposal, and answers its outcomes.
+    /// The types of every group: an entry carries stamped proposals, and answers the outcomes of each.
     pub TypeConfig:
         D = Command,
-        R = Vec<Outcome>,
+        R = Vec<Vec<Outcome>>,
         NodeId = u64,
         Node = BasicNode,
 );
 
-/// One entry's body: an encoded proposal with the leader's stamp.
+/// One entry's body: encoded proposals, each of its own lane, with the leader's stamp.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Command {
     /// The leader's time at proposing.
     pub at: Timestamp,
-    /// An encoded `levada_engine::proto::Proposal`.
-    pub proposal: Bytes,
+    /// Each an encoded `levada_engine::proto::Proposal`, applied in this order.
+    pub proposals: Vec<Bytes>,
+}
+
+impl Command {
+    /// Bytes of its proposals.
+    pub(crate) fn len(&self) -> usize {
+        self.proposals.iter().map(Bytes::len).sum()
+    }
 }
 
 impl fmt::Debug for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Command({}, {} bytes)", self.at, self.proposal.len())
+        write!(f, "Command({}, {} bytes)", self.at, self.len())
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod events;
 mod members;
+mod waves;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -25,6 +26,7 @@ use crate::detail::GroupDetail;
 use crate::host::Host;
 use crate::machine::{Applied, Machine};
 use members::LEARNING_STALL;
+use waves::{JOINING_BYTES_MAX, Waves};
 
 pub use events::{Events, Pending};
 
@@ -116,6 +118,7 @@ pub struct Group {
     checkpointed: Mutex<Option<u64>>,
     /// Rises with each part of a snapshot that a member has taken.
     parts_taken: Arc<AtomicU64>,
+    waves: Waves,
     commits: AtomicU64,
     commit_us_sum: AtomicU64,
     stopping: AtomicBool,
@@ -137,6 +140,7 @@ impl Group {
             events,
             checkpointed: Mutex::new(loaded),
             parts_taken,
+            waves: Waves::default(),
             commits: AtomicU64::new(0),
             commit_us_sum: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
@@ -245,20 +249,46 @@ impl Group {
     }
 
     /// Stamps and proposes an encoded `Proposal`; answers its outcomes when it was applied here, which
-    /// is after a majority has it on disk.
-    pub async fn propose(&self, proposal: Bytes) -> Result<Vec<Outcome>, ProposeError> {
+    /// is after a majority has it on disk. One that `joins` may wait a moment for others, to share their entry.
+    pub async fn propose(
+        self: &Arc<Self>,
+        proposal: Bytes,
+        joins: bool,
+    ) -> Result<Vec<Outcome>, ProposeError> {
+        let started = std::time::Instant::now();
+        let outcomes = if joins && proposal.len() <= JOINING_BYTES_MAX {
+            self.join(proposal).await?
+        } else {
+            let mut outcomes = self.write(vec![proposal]).await?;
+            outcomes.pop().unwrap_or_default()
+        };
+        let us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.commit_us_sum.fetch_add(us, Ordering::Relaxed);
+        Ok(outcomes)
+    }
+
+    async fn join(self: &Arc<Self>, proposal: Bytes) -> Result<Vec<Outcome>, ProposeError> {
+        let (outcomes, must_run) = self.waves.join(proposal)?;
+        if must_run {
+            // A task of its own: who proposes may go away.
+            let group = self.clone();
+            tokio::spawn(async move {
+                group.waves.run(|proposals| group.write(proposals)).await;
+            });
+        }
+        // Gone without an answer only with the process.
+        outcomes.await.unwrap_or(Err(ProposeError::Unknown))
+    }
+
+    /// Writes one entry; the outcomes of each proposal.
+    async fn write(&self, proposals: Vec<Bytes>) -> Result<Vec<Vec<Outcome>>, ProposeError> {
         let command = Command {
             at: self.applied.now(),
-            proposal,
+            proposals,
         };
-        let started = std::time::Instant::now();
         match self.raft.client_write(command).await {
-            Ok(response) => {
-                let us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-                self.commits.fetch_add(1, Ordering::Relaxed);
-                self.commit_us_sum.fetch_add(us, Ordering::Relaxed);
-                Ok(response.data)
-            }
+            Ok(response) => Ok(response.data),
             Err(RaftError::APIError(ClientWriteError::ForwardToLeader(to))) => {
                 Err(ProposeError::NotLeader(to.leader_id.map(NodeId)))
             }

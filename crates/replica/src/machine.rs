@@ -124,14 +124,17 @@ impl Applied {
     }
 
     /// An error ends the replica, and the process with it: what cannot be read must not be skipped.
-    fn apply_command(&self, state: &mut State, command: Command) -> io::Result<Vec<Outcome>> {
-        let bytes = command.proposal.len() as u64;
+    fn apply_command(&self, state: &mut State, command: Command) -> io::Result<Vec<Vec<Outcome>>> {
+        let bytes = command.len() as u64;
         self.bytes_since_checkpoint
             .fetch_add(bytes, Ordering::Relaxed);
         self.applied_bytes.fetch_add(bytes, Ordering::Relaxed);
-        let proposal = read_proposal(command.proposal).map_err(io::Error::other)?;
         let mut effects = Effects::default();
-        let outcomes = state.partition.apply(command.at, proposal, &mut effects);
+        let mut outcomes = Vec::with_capacity(command.proposals.len());
+        for proposal in command.proposals {
+            let proposal = read_proposal(proposal).map_err(io::Error::other)?;
+            outcomes.push(state.partition.apply(command.at, proposal, &mut effects));
+        }
         state.clock.observe(state.partition.last_applied_at());
         // Under the lock, so that no reader looks for a block that has left the core's memory and
         // not yet come here. Both are moves in memory.

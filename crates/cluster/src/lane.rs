@@ -25,9 +25,11 @@ const LANE_COMMANDS_MAX: usize = 16_384;
 const PROPOSAL_COMMANDS_MAX: usize = 1_024;
 /// Bytes that a proposal gathers before it is sent. One command may be larger.
 const PROPOSAL_BYTES_MAX: usize = 1024 * 1024;
-/// Proposals of one lane that are on their way at one time. What arrives meanwhile makes the next one
-/// larger, and each costs a sync and a turn of every thread on the way.
-const PROPOSALS_IN_FLIGHT_MAX: usize = 1;
+/// A proposal that is on its way keeps the next one back: what arrives meanwhile makes that larger, and each costs a
+/// sync and a turn of every thread on the way. One of so many bytes has nothing to gain by growing.
+const BULK_BYTES: usize = PROPOSAL_BYTES_MAX / 4 * 3;
+/// Proposals of that size that are on their way at one time: one is encoded, one sent, one written.
+const BULK_IN_FLIGHT_MAX: usize = 3;
 /// Those whom a proposal answers ask again at about the same time. The next one waits so long for as many as
 /// the last one had: it saves an entry, and with it a sync and a turn of every thread on every replica. The
 /// runtime's timers count in milliseconds, so this is the least that there is.
@@ -137,14 +139,16 @@ async fn run(proposer: Arc<Proposer>, mut queue: mpsc::Receiver<Job>, gathers: b
         in_flight: BTreeSet::new(),
     };
     let mut in_flight = FuturesUnordered::new();
+    let mut bulk_in_flight = 0;
     let mut batch = Vec::new();
     let mut last_count = 0;
     loop {
         tokio::select! {
-            Some((sequence, ())) = in_flight.next() => {
+            Some((sequence, is_bulk)) = in_flight.next() => {
                 numbers.in_flight.remove(&sequence);
+                bulk_in_flight -= usize::from(is_bulk);
             }
-            count = queue.recv_many(&mut batch, PROPOSAL_COMMANDS_MAX), if in_flight.len() < PROPOSALS_IN_FLIGHT_MAX => {
+            count = queue.recv_many(&mut batch, PROPOSAL_COMMANDS_MAX), if has_room(in_flight.len(), bulk_in_flight) => {
                 if count == 0 {
                     break;
                 }
@@ -158,12 +162,22 @@ async fn run(proposer: Arc<Proposer>, mut queue: mpsc::Receiver<Job>, gathers: b
                     continue;
                 }
                 for jobs in split(std::mem::take(&mut batch)) {
+                    bulk_in_flight += usize::from(is_bulk(&jobs));
                     in_flight.push(see_through(proposer.clone(), jobs, &mut numbers));
                 }
             }
         }
     }
     while in_flight.next().await.is_some() {}
+}
+
+/// Whether another proposal may follow those that are on their way.
+fn has_room(in_flight: usize, bulk: usize) -> bool {
+    in_flight == 0 || (in_flight == bulk && bulk < BULK_IN_FLIGHT_MAX)
+}
+
+fn is_bulk(jobs: &[Job]) -> bool {
+    jobs.iter().map(|job| job.bytes).sum::<usize>() >= BULK_BYTES
 }
 
 /// Waits a moment for as many jobs as the last proposal had. A caller that is alone never waits.
@@ -204,7 +218,8 @@ fn see_through(
     proposer: Arc<Proposer>,
     jobs: Vec<Job>,
     numbers: &mut Numbers,
-) -> impl Future<Output = (u64, ())> + use<> {
+) -> impl Future<Output = (u64, bool)> + use<> {
+    let is_bulk = is_bulk(&jobs);
     let (sequence, answered_through) = numbers.take();
     let deadline = jobs
         .iter()
@@ -262,7 +277,7 @@ fn see_through(
                 }
             }
         }
-        (sequence, ())
+        (sequence, is_bulk)
     }
 }
 
@@ -298,6 +313,17 @@ mod tests {
             sizes(vec![job(1), job(2 * PROPOSAL_BYTES_MAX), job(1)]),
             [1, 1, 1]
         );
+    }
+
+    #[test]
+    fn only_bulk_follows_before_an_answer() {
+        assert!(has_room(0, 0));
+        assert!(!has_room(1, 0), "what comes makes the next one larger");
+        assert!(has_room(1, 1));
+        assert!(!has_room(2, 1), "one that is not bulk is under way");
+        assert!(!has_room(BULK_IN_FLIGHT_MAX, BULK_IN_FLIGHT_MAX));
+        assert!(!is_bulk(&[job(BULK_BYTES / 2), job(1)]));
+        assert!(is_bulk(&[job(BULK_BYTES / 2), job(BULK_BYTES / 2)]));
     }
 
     #[tokio::test(start_paused = true)]

@@ -25,6 +25,10 @@ use levada_types::{AccountId, PartitionId, QueueId, Region, Timestamp};
 use crate::RouteError;
 use crate::broker::{Broker, Change, unexpected};
 
+/// Shards of a new stream in one partition. A partition carries a hundred times what AWS lets a shard take, and what comes
+/// for several shards at one time is one entry in it and not one for each. A stream that is split spreads out, see ADR 25.
+const SHARDS_TOGETHER: u32 = 4;
+
 pub(crate) use budget::ReadBudgets;
 pub(crate) use keeper::keep_streams;
 pub use queues::{Letters, StreamQueue, StreamReceipt};
@@ -155,10 +159,10 @@ impl Broker {
         })
     }
 
-    /// A new stream with so many shards of equal shares. Its row's names and settings are the caller's; it is being
+    /// A new stream with so many shards of equal shares, [`SHARDS_TOGETHER`] in a partition. Its row's names and settings are the caller's; it is being
     /// created when this answers.
     pub async fn create_stream(&self, mut row: StreamRow, shards: u32) -> Change<Arc<Stream>> {
-        let partitions = self.place_shards(shards as usize);
+        let partitions = self.place_shards(shards.div_ceil(SHARDS_TOGETHER) as usize);
         row.shards = reshard::equal_shares(shards, &partitions);
         self.set_stream(row, 0).await
     }

@@ -13,9 +13,10 @@ pub enum Resharding {
     Merge(u32, u32),
 }
 
-/// So many open shards of equal shares, one on each of the partitions.
+/// So many open shards of equal shares, neighbours together, as evenly on the partitions as they go.
 pub(super) fn equal_shares(shards: u32, partitions: &[u32]) -> Vec<ShardRow> {
-    let shares = (0..shards).zip(partitions);
+    let of = |place: u32| place as usize * partitions.len() / shards as usize;
+    let shares = (0..shards).filter_map(|place| Some((place, partitions.get(of(place))?)));
     shares
         .map(|(number, partition)| ShardRow {
             number,
@@ -143,6 +144,19 @@ mod tests {
             next_shard: shards,
             ..StreamRow::default()
         }
+    }
+
+    #[test]
+    fn neighbours_share_a_partition() {
+        let partitions = |shards: u32, partitions: &[u32]| -> Vec<u32> {
+            let shards = equal_shares(shards, partitions);
+            shards.iter().map(|shard| shard.partition).collect()
+        };
+        assert_eq!(partitions(3, &[7]), [7, 7, 7]);
+        assert_eq!(partitions(6, &[7, 9]), [7, 7, 7, 9, 9, 9]);
+        assert_eq!(partitions(5, &[7, 9]), [7, 7, 7, 9, 9]);
+        assert_eq!(partitions(2, &[7, 9, 8]), [7, 9], "no more than there are");
+        assert!(partitions(2, &[]).is_empty(), "no partition takes any");
     }
 
     /// As the keeper and the catalog do it.

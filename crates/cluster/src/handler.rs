@@ -139,6 +139,7 @@ async fn propose(core: &Core, partition: PartitionId, body: Bytes) -> Result<Byt
     read_proposal(request.proposal.clone()).map_err(malformed)?;
     let sealed = Sealed {
         proposal: request.proposal,
+        joins: request.claims_from.is_empty(),
         claims_from: request.claims_from,
         count: request.commands as usize,
     };

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
+use futures::{Stream, StreamExt as _};
 use levada_engine::proto::{self, Command, Outcome};
 use prost::Message as _;
 use tokio::sync::{mpsc, oneshot};
@@ -30,6 +30,9 @@ const PROPOSAL_BYTES_MAX: usize = 1024 * 1024;
 const BULK_BYTES: usize = PROPOSAL_BYTES_MAX / 4 * 3;
 /// Proposals of that size that are on their way at one time: one is encoded, one sent, one written.
 const BULK_IN_FLIGHT_MAX: usize = 3;
+/// Proposals on their way at one time on a node that is alone, each with half of those who ask: one is written while the
+/// others are answered and ask again. Where an entry must reach other nodes two cost more than the waiting.
+const HALVES: usize = 2;
 /// Those whom a proposal answers ask again at about the same time. The next one waits so long for as many as
 /// the last one had: it saves an entry, and with it a sync and a turn of every thread on every replica. The
 /// runtime's timers count in milliseconds, so this is the least that there is.
@@ -139,30 +142,28 @@ async fn run(proposer: Arc<Proposer>, mut queue: mpsc::Receiver<Job>, gathers: b
         in_flight: BTreeSet::new(),
     };
     let mut in_flight = FuturesUnordered::new();
-    let mut bulk_in_flight = 0;
+    let mut pace = Pace::default();
     let mut batch = Vec::new();
-    let mut last_count = 0;
     loop {
         tokio::select! {
-            Some((sequence, is_bulk)) = in_flight.next() => {
-                numbers.in_flight.remove(&sequence);
-                bulk_in_flight -= usize::from(is_bulk);
-            }
-            count = queue.recv_many(&mut batch, PROPOSAL_COMMANDS_MAX), if has_room(in_flight.len(), bulk_in_flight) => {
+            Some(landed) = in_flight.next() => pace.land(&mut numbers, landed),
+            count = queue.recv_many(&mut batch, PROPOSAL_COMMANDS_MAX), if pace.has_room(gathers && proposer.is_alone()) => {
                 if count == 0 {
                     break;
                 }
                 if gathers {
-                    gather(&mut queue, &mut batch, last_count).await;
+                    let wanted = pace.wanted(proposer.is_alone());
+                    let land = |landed| pace.land(&mut numbers, landed);
+                    gather(&mut queue, &mut batch, wanted, &mut in_flight, land).await;
                 }
-                last_count = batch.len();
+                pace.propose(batch.len());
                 // Nobody waits for these any more. A claim above all would hide messages for nothing.
                 batch.retain(|job| !job.reply.is_closed());
                 if batch.is_empty() {
                     continue;
                 }
                 for jobs in split(std::mem::take(&mut batch)) {
-                    bulk_in_flight += usize::from(is_bulk(&jobs));
+                    pace.fly(&jobs);
                     in_flight.push(see_through(proposer.clone(), jobs, &mut numbers));
                 }
             }
@@ -171,28 +172,88 @@ async fn run(proposer: Arc<Proposer>, mut queue: mpsc::Receiver<Job>, gathers: b
     while in_flight.next().await.is_some() {}
 }
 
-/// Whether another proposal may follow those that are on their way.
-fn has_room(in_flight: usize, bulk: usize) -> bool {
-    in_flight == 0 || (in_flight == bulk && bulk < BULK_IN_FLIGHT_MAX)
+/// A proposal that has come back.
+struct Landed {
+    sequence: u64,
+    commands: usize,
+    is_bulk: bool,
+}
+
+/// What is on its way, and how much the next proposal should hold.
+#[derive(Default)]
+struct Pace {
+    proposals: usize,
+    bulk: usize,
+    commands: usize,
+    /// Commands of the last proposal.
+    last_count: usize,
+    /// How many ask at one time: the most that were under way or gathered, forgotten by and by.
+    callers: usize,
+}
+
+impl Pace {
+    /// Whether another proposal may follow those that are on their way.
+    fn has_room(&self, in_halves: bool) -> bool {
+        let all_are_bulk = self.proposals == self.bulk && self.bulk < BULK_IN_FLIGHT_MAX;
+        self.proposals == 0 || all_are_bulk || (in_halves && self.proposals < HALVES)
+    }
+
+    /// For how many commands the next proposal waits a moment. A caller that is alone never waits.
+    fn wanted(&self, in_halves: bool) -> usize {
+        let wanted = if in_halves {
+            self.callers.div_ceil(HALVES)
+        } else {
+            self.last_count
+        };
+        wanted.min(PROPOSAL_COMMANDS_MAX)
+    }
+
+    /// So many have been gathered.
+    fn propose(&mut self, count: usize) {
+        self.last_count = count;
+        let fewer = self.callers - self.callers.div_ceil(16);
+        self.callers = fewer.max(self.commands + count);
+    }
+
+    fn fly(&mut self, jobs: &[Job]) {
+        self.proposals += 1;
+        self.commands += jobs.len();
+        self.bulk += usize::from(is_bulk(jobs));
+    }
+
+    fn land(&mut self, numbers: &mut Numbers, landed: Landed) {
+        numbers.in_flight.remove(&landed.sequence);
+        self.proposals -= 1;
+        self.commands -= landed.commands;
+        self.bulk -= usize::from(landed.is_bulk);
+    }
 }
 
 fn is_bulk(jobs: &[Job]) -> bool {
     jobs.iter().map(|job| job.bytes).sum::<usize>() >= BULK_BYTES
 }
 
-/// Waits a moment for as many jobs as the last proposal had. A caller that is alone never waits.
-async fn gather(queue: &mut mpsc::Receiver<Job>, batch: &mut Vec<Job>, last_count: usize) {
-    let wanted = last_count.min(PROPOSAL_COMMANDS_MAX);
+/// Waits a moment for so many jobs, and sees to what comes back meanwhile.
+async fn gather<T>(
+    queue: &mut mpsc::Receiver<Job>,
+    batch: &mut Vec<Job>,
+    wanted: usize,
+    in_flight: &mut (impl Stream<Item = T> + Unpin),
+    mut land: impl FnMut(T),
+) {
     if batch.len() >= wanted {
         return;
     }
     let until = Instant::now() + GATHER;
     while batch.len() < wanted {
         let more = queue.recv_many(batch, PROPOSAL_COMMANDS_MAX - batch.len());
-        match tokio::time::timeout_at(until, more).await {
-            Ok(count) if count > 0 => {}
-            // The time is over, or the last handle on the lane is gone.
-            _ => return,
+        tokio::select! {
+            Some(landed) = in_flight.next() => land(landed),
+            more = tokio::time::timeout_at(until, more) => match more {
+                Ok(count) if count > 0 => {}
+                // The time is over, or the last handle on the lane is gone.
+                _ => return,
+            },
         }
     }
 }
@@ -218,7 +279,7 @@ fn see_through(
     proposer: Arc<Proposer>,
     jobs: Vec<Job>,
     numbers: &mut Numbers,
-) -> impl Future<Output = (u64, bool)> + use<> {
+) -> impl Future<Output = Landed> + use<> {
     let is_bulk = is_bulk(&jobs);
     let (sequence, answered_through) = numbers.take();
     let deadline = jobs
@@ -226,7 +287,8 @@ fn see_through(
         .map(|job| job.deadline)
         .max()
         .unwrap_or_else(Instant::now);
-    let mut commands = Vec::with_capacity(jobs.len());
+    let count = jobs.len();
+    let mut commands = Vec::with_capacity(count);
     let mut replies = Vec::with_capacity(jobs.len());
     let mut claims_from = BTreeSet::new();
     let mut only_claims = true;
@@ -249,7 +311,8 @@ fn see_through(
         } else {
             Vec::new()
         },
-        count: replies.len(),
+        joins: !only_claims && !proposer.is_alone(),
+        count,
     };
     async move {
         let abandoned = || only_claims && replies.iter().all(oneshot::Sender::is_closed);
@@ -277,7 +340,11 @@ fn see_through(
                 }
             }
         }
-        (sequence, is_bulk)
+        Landed {
+            sequence,
+            commands: count,
+            is_bulk,
+        }
     }
 }
 
@@ -315,22 +382,90 @@ mod tests {
         );
     }
 
+    fn pace(proposals: usize, bulk: usize) -> Pace {
+        Pace {
+            proposals,
+            bulk,
+            ..Pace::default()
+        }
+    }
+
     #[test]
-    fn only_bulk_follows_before_an_answer() {
-        assert!(has_room(0, 0));
-        assert!(!has_room(1, 0), "what comes makes the next one larger");
-        assert!(has_room(1, 1));
-        assert!(!has_room(2, 1), "one that is not bulk is under way");
-        assert!(!has_room(BULK_IN_FLIGHT_MAX, BULK_IN_FLIGHT_MAX));
+    fn only_bulk_or_another_half_follows_before_an_answer() {
+        for in_halves in [false, true] {
+            assert!(pace(0, 0).has_room(in_halves));
+            assert!(pace(1, 1).has_room(in_halves));
+            assert!(!pace(2, 1).has_room(in_halves));
+            assert!(!pace(BULK_IN_FLIGHT_MAX, BULK_IN_FLIGHT_MAX).has_room(in_halves));
+        }
+        assert!(
+            !pace(1, 0).has_room(false),
+            "what comes makes the next one larger"
+        );
+        assert!(pace(1, 0).has_room(true));
         assert!(!is_bulk(&[job(BULK_BYTES / 2), job(1)]));
         assert!(is_bulk(&[job(BULK_BYTES / 2), job(BULK_BYTES / 2)]));
+    }
+
+    #[test]
+    fn half_of_the_callers_are_waited_for_and_those_that_are_gone_are_forgotten() {
+        let jobs = |count| (0..count).map(|_| job(1)).collect::<Vec<_>>();
+        let mut numbers = Numbers {
+            origin: 1,
+            next: 1,
+            in_flight: BTreeSet::new(),
+        };
+        let mut pace = Pace::default();
+        let propose = |pace: &mut Pace, count| {
+            pace.propose(count);
+            pace.fly(&jobs(count));
+            pace.wanted(true)
+        };
+        assert_eq!(pace.wanted(true), 0);
+        assert_eq!(propose(&mut pace, 1), 1, "one that is alone never waits");
+        assert_eq!(propose(&mut pace, 63), 32);
+        let mut land = |pace: &mut Pace, commands| {
+            let landed = Landed {
+                sequence: 1,
+                commands,
+                is_bulk: false,
+            };
+            pace.land(&mut numbers, landed);
+        };
+        land(&mut pace, 1);
+        land(&mut pace, 63);
+        let mut rounds = 0;
+        while pace.wanted(true) > 1 {
+            assert!(propose(&mut pace, 1) < 32);
+            land(&mut pace, 1);
+            rounds += 1;
+        }
+        assert!(rounds < 60, "{rounds}");
+        assert_eq!(pace.wanted(false), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_back_while_jobs_are_gathered_is_seen_to() {
+        let (jobs, mut queue) = mpsc::channel(8);
+        let mut batch = vec![job(1)];
+        let mut in_flight = FuturesUnordered::new();
+        in_flight.push(async { jobs.try_send(job(1)).is_ok() });
+        let mut landed = Vec::new();
+        let begun = Instant::now();
+        gather(&mut queue, &mut batch, 2, &mut in_flight, |sent| {
+            landed.push(sent);
+        })
+        .await;
+        assert_eq!((batch.len(), begun.elapsed()), (2, Duration::ZERO));
+        assert_eq!(landed, [true]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_proposal_waits_for_as_many_as_the_last_had_but_not_for_long() {
         let (jobs, mut queue) = mpsc::channel(8);
         let mut batch = vec![job(1)];
-        gather(&mut queue, &mut batch, 1).await;
+        let mut none = futures::stream::empty::<()>();
+        gather(&mut queue, &mut batch, 1, &mut none, |()| {}).await;
         assert_eq!(batch.len(), 1, "one caller after another never waits");
         let later = jobs.clone();
         tokio::spawn(async move {
@@ -338,13 +473,13 @@ mod tests {
             later.try_send(job(1)).ok();
             later.try_send(job(1)).ok();
         });
-        gather(&mut queue, &mut batch, 3).await;
+        gather(&mut queue, &mut batch, 3, &mut none, |()| {}).await;
         assert_eq!(batch.len(), 3);
         let begun = Instant::now();
-        gather(&mut queue, &mut batch, 4).await;
+        gather(&mut queue, &mut batch, 4, &mut none, |()| {}).await;
         assert_eq!((batch.len(), begun.elapsed()), (3, GATHER));
         drop(jobs);
-        gather(&mut queue, &mut batch, 4).await;
+        gather(&mut queue, &mut batch, 4, &mut none, |()| {}).await;
         assert_eq!(batch.len(), 3);
     }
 

@@ -45,6 +45,11 @@ impl Members {
         self.rows.read().unwrap_or_else(|e| e.into_inner()).clone()
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.rows.read().unwrap_or_else(|e| e.into_inner()).len()
+    }
+
     /// The address of a member.
     pub(crate) fn address(&self, node: NodeId) -> Option<String> {
         self.rows

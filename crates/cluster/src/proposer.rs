@@ -46,10 +46,12 @@ pub(crate) struct Proposer {
 pub(crate) struct Sealed {
     /// An encoded `proto::Proposal`.
     pub(crate) proposal: Bytes,
-    /// If it only claims: from these queues. It is not proposed while they have nothing, and waits for no company.
+    /// If it only claims: from these queues. It is not proposed while they have nothing.
     pub(crate) claims_from: Vec<u64>,
     /// Its commands.
     pub(crate) count: usize,
+    /// It may wait a moment for those of other lanes.
+    pub(crate) joins: bool,
 }
 
 /// One attempt did not answer; it may have been taken all the same. The leader is looked up again, and asked with
@@ -57,6 +59,11 @@ pub(crate) struct Sealed {
 struct NoAnswer;
 
 impl Proposer {
+    /// Whether this node is all of its cluster.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.members.count() == 1
+    }
+
     /// Sees a proposal through, until `deadline`, or until it has failed once
     /// and is `abandoned`.
     pub(crate) async fn see_through(
@@ -155,8 +162,7 @@ pub(crate) async fn propose_at_leader(
     reader: &Reader,
     sealed: &Sealed,
 ) -> Result<(Vec<Outcome>, u64), ProposeError> {
-    let only_claims = !sealed.claims_from.is_empty();
-    if only_claims
+    if !sealed.claims_from.is_empty()
         && group.leads_with_all_applied()
         // A poll that was woken on a follower would be told that there is nothing, and not woken again.
         && group.has_applied_its_log()
@@ -164,7 +170,7 @@ pub(crate) async fn propose_at_leader(
     {
         return Ok((vec![nothing(); sealed.count], 0));
     }
-    let mut outcomes = group.propose(sealed.proposal.clone(), !only_claims).await?;
+    let mut outcomes = group.propose(sealed.proposal.clone(), sealed.joins).await?;
     attach_records(group, reader, &mut outcomes).await;
     Ok((outcomes, group.applied_index()))
 }

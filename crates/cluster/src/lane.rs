@@ -4,7 +4,7 @@
 //! Each proposal carries the lane's origin and a sequence number, so a partition applies it once
 //! however often it is sent. The partition forgets an outcome when the lane says that it has it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -33,6 +33,8 @@ const BULK_IN_FLIGHT_MAX: usize = 3;
 /// Proposals on their way at one time on a node that is alone, each with half of those who ask: one is written while the
 /// others are answered and ask again. Where an entry must reach other nodes two cost more than the waiting.
 const HALVES: usize = 2;
+/// Of the callers that a lane remembers it forgets so small a part with each proposal, if they are seen no more.
+const CALLERS_FORGOTTEN: usize = 16;
 /// Those whom a proposal answers ask again at about the same time. The next one waits so long for as many as
 /// the last one had: it saves an entry, and with it a sync and a turn of every thread on every replica. The
 /// runtime's timers count in milliseconds, so this is the least that there is.
@@ -118,52 +120,89 @@ fn size_of(command: &Command) -> usize {
     }
 }
 
-/// The lane's own numbering.
+/// A proposal that is on its way.
+struct Flight {
+    commands: usize,
+    is_bulk: bool,
+}
+
+impl Flight {
+    fn of(jobs: &[Job]) -> Self {
+        let bytes: usize = jobs.iter().map(|job| job.bytes).sum();
+        Self {
+            commands: jobs.len(),
+            is_bulk: bytes >= BULK_BYTES,
+        }
+    }
+}
+
+/// The lane's own numbering, and what is on its way by it.
 struct Numbers {
     origin: u64,
     next: u64,
-    in_flight: BTreeSet<u64>,
+    in_flight: BTreeMap<u64, Flight>,
 }
 
 impl Numbers {
-    fn take(&mut self) -> (u64, u64) {
+    fn new(origin: u64) -> Self {
+        Self {
+            origin,
+            next: 1,
+            in_flight: BTreeMap::new(),
+        }
+    }
+
+    fn take(&mut self, flight: Flight) -> (u64, u64) {
         let sequence = self.next;
         self.next += 1;
-        self.in_flight.insert(sequence);
-        let oldest = self.in_flight.first().copied().unwrap_or(sequence);
+        self.in_flight.insert(sequence, flight);
+        let oldest = self.in_flight.keys().next().copied().unwrap_or(sequence);
         (sequence, oldest - 1)
+    }
+
+    /// Whether another proposal may follow those that are on their way.
+    fn has_room(&self, in_halves: bool) -> bool {
+        let count = self.in_flight.len();
+        let mut flights = self.in_flight.values();
+        count == 0
+            || (in_halves && count < HALVES)
+            || (count < BULK_IN_FLIGHT_MAX && flights.all(|flight| flight.is_bulk))
+    }
+
+    fn commands_in_flight(&self) -> usize {
+        self.in_flight.values().map(|flight| flight.commands).sum()
     }
 }
 
 async fn run(proposer: Arc<Proposer>, mut queue: mpsc::Receiver<Job>, gathers: bool) {
-    let mut numbers = Numbers {
-        origin: fresh_origin(),
-        next: 1,
-        in_flight: BTreeSet::new(),
-    };
+    let mut numbers = Numbers::new(fresh_origin());
     let mut in_flight = FuturesUnordered::new();
     let mut pace = Pace::default();
     let mut batch = Vec::new();
     loop {
+        let in_halves = gathers && proposer.is_alone();
         tokio::select! {
-            Some(landed) = in_flight.next() => pace.land(&mut numbers, landed),
-            count = queue.recv_many(&mut batch, PROPOSAL_COMMANDS_MAX), if pace.has_room(gathers && proposer.is_alone()) => {
+            Some(sequence) = in_flight.next() => {
+                numbers.in_flight.remove(&sequence);
+            }
+            count = queue.recv_many(&mut batch, PROPOSAL_COMMANDS_MAX), if numbers.has_room(in_halves) => {
                 if count == 0 {
                     break;
                 }
                 if gathers {
-                    let wanted = pace.wanted(proposer.is_alone());
-                    let land = |landed| pace.land(&mut numbers, landed);
+                    let wanted = pace.wanted(in_halves);
+                    let land = |sequence| {
+                        numbers.in_flight.remove(&sequence);
+                    };
                     gather(&mut queue, &mut batch, wanted, &mut in_flight, land).await;
                 }
-                pace.propose(batch.len());
+                pace.gathered(batch.len(), numbers.commands_in_flight());
                 // Nobody waits for these any more. A claim above all would hide messages for nothing.
                 batch.retain(|job| !job.reply.is_closed());
                 if batch.is_empty() {
                     continue;
                 }
                 for jobs in split(std::mem::take(&mut batch)) {
-                    pace.fly(&jobs);
                     in_flight.push(see_through(proposer.clone(), jobs, &mut numbers));
                 }
             }
@@ -172,19 +211,9 @@ async fn run(proposer: Arc<Proposer>, mut queue: mpsc::Receiver<Job>, gathers: b
     while in_flight.next().await.is_some() {}
 }
 
-/// A proposal that has come back.
-struct Landed {
-    sequence: u64,
-    commands: usize,
-    is_bulk: bool,
-}
-
-/// What is on its way, and how much the next proposal should hold.
+/// How much the next proposal should hold.
 #[derive(Default)]
 struct Pace {
-    proposals: usize,
-    bulk: usize,
-    commands: usize,
     /// Commands of the last proposal.
     last_count: usize,
     /// How many ask at one time: the most that were under way or gathered, forgotten by and by.
@@ -192,12 +221,6 @@ struct Pace {
 }
 
 impl Pace {
-    /// Whether another proposal may follow those that are on their way.
-    fn has_room(&self, in_halves: bool) -> bool {
-        let all_are_bulk = self.proposals == self.bulk && self.bulk < BULK_IN_FLIGHT_MAX;
-        self.proposals == 0 || all_are_bulk || (in_halves && self.proposals < HALVES)
-    }
-
     /// For how many commands the next proposal waits a moment. A caller that is alone never waits.
     fn wanted(&self, in_halves: bool) -> usize {
         let wanted = if in_halves {
@@ -208,29 +231,12 @@ impl Pace {
         wanted.min(PROPOSAL_COMMANDS_MAX)
     }
 
-    /// So many have been gathered.
-    fn propose(&mut self, count: usize) {
+    /// So many have been gathered, while so many are under way.
+    fn gathered(&mut self, count: usize, in_flight: usize) {
         self.last_count = count;
-        let fewer = self.callers - self.callers.div_ceil(16);
-        self.callers = fewer.max(self.commands + count);
+        let fewer = self.callers - self.callers.div_ceil(CALLERS_FORGOTTEN);
+        self.callers = fewer.max(count + in_flight);
     }
-
-    fn fly(&mut self, jobs: &[Job]) {
-        self.proposals += 1;
-        self.commands += jobs.len();
-        self.bulk += usize::from(is_bulk(jobs));
-    }
-
-    fn land(&mut self, numbers: &mut Numbers, landed: Landed) {
-        numbers.in_flight.remove(&landed.sequence);
-        self.proposals -= 1;
-        self.commands -= landed.commands;
-        self.bulk -= usize::from(landed.is_bulk);
-    }
-}
-
-fn is_bulk(jobs: &[Job]) -> bool {
-    jobs.iter().map(|job| job.bytes).sum::<usize>() >= BULK_BYTES
 }
 
 /// Waits a moment for so many jobs, and sees to what comes back meanwhile.
@@ -279,9 +285,8 @@ fn see_through(
     proposer: Arc<Proposer>,
     jobs: Vec<Job>,
     numbers: &mut Numbers,
-) -> impl Future<Output = Landed> + use<> {
-    let is_bulk = is_bulk(&jobs);
-    let (sequence, answered_through) = numbers.take();
+) -> impl Future<Output = u64> + use<> {
+    let (sequence, answered_through) = numbers.take(Flight::of(&jobs));
     let deadline = jobs
         .iter()
         .map(|job| job.deadline)
@@ -289,7 +294,7 @@ fn see_through(
         .unwrap_or_else(Instant::now);
     let count = jobs.len();
     let mut commands = Vec::with_capacity(count);
-    let mut replies = Vec::with_capacity(jobs.len());
+    let mut replies = Vec::with_capacity(count);
     let mut claims_from = BTreeSet::new();
     let mut only_claims = true;
     for job in jobs {
@@ -340,11 +345,7 @@ fn see_through(
                 }
             }
         }
-        Landed {
-            sequence,
-            commands: count,
-            is_bulk,
-        }
+        sequence
     }
 }
 
@@ -382,62 +383,47 @@ mod tests {
         );
     }
 
-    fn pace(proposals: usize, bulk: usize) -> Pace {
-        Pace {
-            proposals,
-            bulk,
-            ..Pace::default()
+    /// A lane with so many proposals on their way.
+    fn numbers(proposals: usize, bulk: usize) -> Numbers {
+        let mut numbers = Numbers::new(1);
+        for place in 0..proposals {
+            numbers.take(Flight {
+                commands: 1,
+                is_bulk: place < bulk,
+            });
         }
+        numbers
     }
 
     #[test]
     fn only_bulk_or_another_half_follows_before_an_answer() {
         for in_halves in [false, true] {
-            assert!(pace(0, 0).has_room(in_halves));
-            assert!(pace(1, 1).has_room(in_halves));
-            assert!(!pace(2, 1).has_room(in_halves));
-            assert!(!pace(BULK_IN_FLIGHT_MAX, BULK_IN_FLIGHT_MAX).has_room(in_halves));
+            assert!(numbers(0, 0).has_room(in_halves));
+            assert!(numbers(1, 1).has_room(in_halves));
+            assert!(!numbers(2, 1).has_room(in_halves));
+            assert!(!numbers(BULK_IN_FLIGHT_MAX, BULK_IN_FLIGHT_MAX).has_room(in_halves));
         }
         assert!(
-            !pace(1, 0).has_room(false),
+            !numbers(1, 0).has_room(false),
             "what comes makes the next one larger"
         );
-        assert!(pace(1, 0).has_room(true));
-        assert!(!is_bulk(&[job(BULK_BYTES / 2), job(1)]));
-        assert!(is_bulk(&[job(BULK_BYTES / 2), job(BULK_BYTES / 2)]));
+        assert!(numbers(1, 0).has_room(true));
+        assert!(!Flight::of(&[job(BULK_BYTES / 2), job(1)]).is_bulk);
+        assert!(Flight::of(&[job(BULK_BYTES / 2), job(BULK_BYTES / 2)]).is_bulk);
     }
 
     #[test]
     fn half_of_the_callers_are_waited_for_and_those_that_are_gone_are_forgotten() {
-        let jobs = |count| (0..count).map(|_| job(1)).collect::<Vec<_>>();
-        let mut numbers = Numbers {
-            origin: 1,
-            next: 1,
-            in_flight: BTreeSet::new(),
-        };
         let mut pace = Pace::default();
-        let propose = |pace: &mut Pace, count| {
-            pace.propose(count);
-            pace.fly(&jobs(count));
-            pace.wanted(true)
-        };
         assert_eq!(pace.wanted(true), 0);
-        assert_eq!(propose(&mut pace, 1), 1, "one that is alone never waits");
-        assert_eq!(propose(&mut pace, 63), 32);
-        let mut land = |pace: &mut Pace, commands| {
-            let landed = Landed {
-                sequence: 1,
-                commands,
-                is_bulk: false,
-            };
-            pace.land(&mut numbers, landed);
-        };
-        land(&mut pace, 1);
-        land(&mut pace, 63);
+        pace.gathered(1, 0);
+        assert_eq!(pace.wanted(true), 1, "one that is alone never waits");
+        pace.gathered(63, numbers(1, 0).commands_in_flight());
+        assert_eq!(pace.wanted(true), 32);
         let mut rounds = 0;
         while pace.wanted(true) > 1 {
-            assert!(propose(&mut pace, 1) < 32);
-            land(&mut pace, 1);
+            pace.gathered(1, 0);
+            assert!(pace.wanted(true) < 32);
             rounds += 1;
         }
         assert!(rounds < 60, "{rounds}");
@@ -485,16 +471,13 @@ mod tests {
 
     #[test]
     fn what_is_answered_reaches_up_to_the_oldest_in_flight() {
-        let mut numbers = Numbers {
-            origin: 1,
-            next: 1,
-            in_flight: BTreeSet::new(),
-        };
-        assert_eq!(numbers.take(), (1, 0));
-        assert_eq!(numbers.take(), (2, 0));
+        let mut numbers = Numbers::new(1);
+        let flight = || Flight::of(&[]);
+        assert_eq!(numbers.take(flight()), (1, 0));
+        assert_eq!(numbers.take(flight()), (2, 0));
         numbers.in_flight.remove(&1);
-        assert_eq!(numbers.take(), (3, 1));
+        assert_eq!(numbers.take(flight()), (3, 1));
         numbers.in_flight.clear();
-        assert_eq!(numbers.take(), (4, 3));
+        assert_eq!(numbers.take(flight()), (4, 3));
     }
 }

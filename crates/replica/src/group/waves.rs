@@ -47,6 +47,11 @@ impl State {
     fn has_enough(&self) -> bool {
         self.waiting.len() >= self.last_count
     }
+
+    /// Drops those for whom nobody waits any more.
+    fn forget_abandoned(&mut self) {
+        self.waiting.retain(|waiting| !waiting.answer.is_closed());
+    }
 }
 
 struct Waiting {
@@ -67,6 +72,10 @@ impl Waves {
     ) -> Result<(oneshot::Receiver<Answer>, bool), ProposeError> {
         let (answer, outcomes) = oneshot::channel();
         let mut state = self.state();
+        if state.waiting.len() >= WAITING_MAX {
+            // An entry that finds no majority holds up who comes; each asks again after a while, and leaves one behind.
+            state.forget_abandoned();
+        }
         if state.waiting.len() >= WAITING_MAX {
             return Err(ProposeError::Unknown);
         }
@@ -131,7 +140,7 @@ impl Waves {
     /// The next entry's proposals, without those for whom nobody waits any more.
     fn take(&self) -> (Vec<Bytes>, Vec<oneshot::Sender<Answer>>) {
         let mut state = self.state();
-        state.waiting.retain(|waiting| !waiting.answer.is_closed());
+        state.forget_abandoned();
         let mut bytes = 0;
         let within = |waiting: &&Waiting| {
             bytes += waiting.proposal.len();
@@ -271,7 +280,11 @@ mod tests {
             .collect();
         assert!(matches!(waves.join(large), Err(ProposeError::Unknown)));
         assert_eq!(waves.take().0.len(), 1, "two are too large together");
+        let _last = waves.join(Bytes::new()).unwrap();
         drop(kept);
+        // As many as there may be, and all but one of them abandoned: who comes now finds room.
+        let _next = waves.join(Bytes::new()).unwrap();
+        assert_eq!(waves.take().0.len(), 2);
         assert_eq!(waves.take().0.len(), 0);
     }
 }
